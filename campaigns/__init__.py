@@ -1,0 +1,1 @@
+"""What marketing adds to the programme: audience, offer, disclosure, approval, gate, sending."""

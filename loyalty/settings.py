@@ -1,0 +1,84 @@
+"""Settings: read once from the environment into a frozen object; a bad value stops the start."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from urllib.parse import urlsplit
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+ENVIRONMENTS = ("production", "development", "test")
+
+
+class BadSetting(Exception):
+    """A setting is missing or makes no sense; the message names it and says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the environment decides. Addresses are URLs, folders are absolute paths."""
+
+    environment: str
+    database_url: str
+    owner_database_url: str
+    redis_url: str
+    home: Path
+    keys: Path
+    port: int
+    issuer: str
+    metrics_token: str
+
+    @property
+    def is_production(self) -> bool:
+        """Whether development conveniences (tokens by command line, invented people) are off."""
+        return self.environment == "production"
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """Return the settings that `environ` describes.
+
+    Raises `BadSetting` naming the variable and the mend.
+    """
+    environment = _choice(environ, "QUANYI_ENV", ENVIRONMENTS, "production")
+    home = Path(environ.get("QUANYI_HOME") or CHECKOUT / ".quanyi").expanduser().absolute()
+    database_url = _url(environ, "DATABASE_URL", ("postgresql", "postgres"))
+    owner_url = environ.get("OWNER_DATABASE_URL") or database_url
+    port = _port(environ.get("PORT") or "8000")
+    return Settings(
+        environment=environment,
+        database_url=database_url,
+        owner_database_url=owner_url,
+        redis_url=_url(environ, "REDIS_URL", ("redis", "rediss", "unix")),
+        home=home,
+        keys=Path(environ.get("QUANYI_KEYS") or home / "keys").expanduser().absolute(),
+        port=port,
+        issuer=environ.get("QUANYI_ISSUER") or f"http://127.0.0.1:{port}",
+        metrics_token=environ.get("METRICS_TOKEN", ""),
+    )
+
+
+@cache
+def settings() -> Settings:
+    """Return the settings of this process, read on first use."""
+    return read_settings(os.environ)
+
+
+def _choice(environ: Mapping[str, str], name: str, allowed: tuple[str, ...], default: str) -> str:
+    value = environ.get(name) or default
+    if value not in allowed:
+        raise BadSetting(f"{name} is {value!r}; set it to one of {', '.join(allowed)}")
+    return value
+
+
+def _url(environ: Mapping[str, str], name: str, schemes: tuple[str, ...]) -> str:
+    value = environ.get(name, "")
+    if urlsplit(value).scheme.split("+")[0] not in schemes:
+        raise BadSetting(f"{name} must be set to an address that starts with {schemes[0]}://")
+    return value
+
+
+def _port(value: str) -> int:
+    if not (value.isascii() and value.isdigit() and 0 < int(value) < 65536):
+        raise BadSetting(f"PORT is {value!r}; set it to a number from 1 to 65535")
+    return int(value)
