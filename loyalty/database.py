@@ -55,13 +55,10 @@ def transaction(role: str = APP_ROLE) -> Iterator[Session]:
     Effects registered with `after_commit` run once the commit is durable, and never after a
     rollback.
     """
-    session = Session(engine(role), autoflush=False, expire_on_commit=False)
-    try:
+    with Session(engine(role), autoflush=False, expire_on_commit=False) as session:
         with session.begin():
             yield session
-    finally:
-        effects = session.info.pop(_AFTER_COMMIT, []) if not session.in_transaction() else []
-        session.close()
+        effects = session.info.pop(_AFTER_COMMIT, [])
     for effect in effects:
         effect()
 
