@@ -21,17 +21,8 @@ def create_roles() -> None:
             f"""
             DO $$ BEGIN
                 CREATE ROLE {role} NOLOGIN;
+                EXECUTE format('GRANT {role} TO %I', current_user);
             EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
-            END $$
-            """
-        )
-        op.execute(
-            f"""
-            DO $$ BEGIN
-                IF NOT pg_has_role(current_user, '{role}', 'SET') THEN
-                    EXECUTE format('GRANT {role} TO %I', current_user);
-                END IF;
-            EXCEPTION WHEN unique_violation THEN NULL;
             END $$
             """
         )
