@@ -1,14 +1,306 @@
-"""0001_ledger"""
+"""The ledger: units, accounts, wallets, entries, transfers, lots, holds, seals."""
+
+from alembic import op
+
+from migrations import guards
 
 revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
 
+TABLES = """
+CREATE TABLE ledger.units (
+    id smallint GENERATED ALWAYS AS IDENTITY,
+    code text NOT NULL,
+    kind text NOT NULL,
+    CONSTRAINT pk_units PRIMARY KEY (id),
+    CONSTRAINT uq_units_code UNIQUE (code),
+    CONSTRAINT ck_units_kind CHECK (kind IN ('points', 'status', 'money'))
+);
+CREATE TABLE ledger.accounts (
+    id bigint GENERATED ALWAYS AS IDENTITY,
+    unit_id smallint NOT NULL CONSTRAINT fk_accounts_unit_id REFERENCES ledger.units (id),
+    role text NOT NULL,
+    holder text NOT NULL,
+    opened_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT pk_accounts PRIMARY KEY (id),
+    CONSTRAINT uq_accounts_holder_unit_id_role UNIQUE (holder, unit_id, role)
+);
+CREATE TABLE ledger.wallets (
+    account_id bigint NOT NULL
+        CONSTRAINT fk_wallets_account_id REFERENCES ledger.accounts (id),
+    unit_id smallint NOT NULL,
+    floor bigint NOT NULL DEFAULT 0,
+    posted bigint NOT NULL DEFAULT 0,
+    held bigint NOT NULL DEFAULT 0,
+    debt bigint NOT NULL DEFAULT 0,
+    position bigint NOT NULL DEFAULT 0,
+    CONSTRAINT pk_wallets PRIMARY KEY (account_id),
+    CONSTRAINT ck_wallets_floor CHECK (floor <= 0),
+    CONSTRAINT ck_wallets_held CHECK (held >= 0),
+    CONSTRAINT ck_wallets_debt CHECK (debt >= 0),
+    CONSTRAINT ck_wallets_above_floor CHECK (posted - held >= floor)
+) WITH (fillfactor = 60);
+CREATE TABLE ledger.terms (
+    digest bytea NOT NULL,
+    body jsonb NOT NULL,
+    CONSTRAINT pk_terms PRIMARY KEY (digest)
+);
+CREATE SEQUENCE ledger.entry_ids;
+CREATE TABLE ledger.entries (
+    account_id bigint NOT NULL
+        CONSTRAINT fk_entries_account_id REFERENCES ledger.wallets (account_id),
+    id bigint NOT NULL,
+    home_id bigint NOT NULL,
+    kind text NOT NULL,
+    source text NOT NULL,
+    reference text NOT NULL,
+    digest bytea NOT NULL,
+    position bigint NOT NULL,
+    transfers smallint NOT NULL,
+    cause jsonb,
+    effective_at timestamptz NOT NULL,
+    recorded_at timestamptz NOT NULL,
+    CONSTRAINT pk_entries PRIMARY KEY (account_id, id),
+    CONSTRAINT uq_entries_account_id_source_reference_home_id
+        UNIQUE (account_id, source, reference, home_id)
+);
+CREATE INDEX ix_entries_id ON ledger.entries (id);
+CREATE TABLE ledger.transfers (
+    account_id bigint NOT NULL,
+    position bigint NOT NULL,
+    entry_id bigint NOT NULL,
+    from_account_id bigint NOT NULL,
+    to_account_id bigint NOT NULL,
+    amount bigint NOT NULL,
+    balance_after bigint NOT NULL,
+    reverses bigint,
+    CONSTRAINT pk_transfers PRIMARY KEY (account_id, position),
+    CONSTRAINT fk_transfers_account_id FOREIGN KEY (account_id, entry_id)
+        REFERENCES ledger.entries (account_id, id),
+    CONSTRAINT ck_transfers_amount CHECK (amount > 0),
+    CONSTRAINT ck_transfers_two_accounts CHECK (from_account_id <> to_account_id),
+    CONSTRAINT ck_transfers_position CHECK (position > 0)
+);
+CREATE INDEX ix_transfers_account_id_reverses ON ledger.transfers (account_id, reverses)
+    WHERE reverses IS NOT NULL;
+CREATE TABLE ledger.lots (
+    account_id bigint NOT NULL,
+    position bigint NOT NULL,
+    amount bigint NOT NULL,
+    available_from timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL,
+    terms bytea,
+    remaining bigint NOT NULL,
+    held bigint NOT NULL DEFAULT 0,
+    expired bigint NOT NULL DEFAULT 0,
+    open boolean NOT NULL,
+    CONSTRAINT pk_lots PRIMARY KEY (account_id, position),
+    CONSTRAINT fk_lots_account_id FOREIGN KEY (account_id, position)
+        REFERENCES ledger.transfers (account_id, position),
+    CONSTRAINT ck_lots_amount CHECK (amount > 0),
+    CONSTRAINT ck_lots_held CHECK (0 <= held AND held <= remaining),
+    CONSTRAINT ck_lots_remaining CHECK (remaining + expired <= amount),
+    CONSTRAINT ck_lots_expired CHECK (expired >= 0),
+    CONSTRAINT ck_lots_open CHECK (open = (remaining > 0))
+) WITH (fillfactor = 80);
+CREATE INDEX ix_lots_account_id_expires_at_position
+    ON ledger.lots (account_id, expires_at, position) WHERE open;
+CREATE TABLE ledger.lot_uses (
+    account_id bigint NOT NULL,
+    position bigint NOT NULL,
+    lot bigint NOT NULL,
+    amount bigint NOT NULL,
+    CONSTRAINT pk_lot_uses PRIMARY KEY (account_id, position, lot),
+    CONSTRAINT fk_lot_uses_account_id FOREIGN KEY (account_id, position)
+        REFERENCES ledger.transfers (account_id, position),
+    CONSTRAINT fk_lot_uses_lot FOREIGN KEY (account_id, lot)
+        REFERENCES ledger.lots (account_id, position),
+    CONSTRAINT ck_lot_uses_amount CHECK (amount <> 0)
+);
+CREATE TABLE ledger.lot_totals (
+    account_id bigint NOT NULL
+        CONSTRAINT fk_lot_totals_account_id REFERENCES ledger.wallets (account_id),
+    expires_at timestamptz NOT NULL,
+    available_from timestamptz NOT NULL,
+    remaining bigint NOT NULL,
+    held bigint NOT NULL,
+    CONSTRAINT pk_lot_totals PRIMARY KEY (account_id, expires_at, available_from),
+    CONSTRAINT ck_lot_totals_held CHECK (0 <= held AND held <= remaining)
+) WITH (fillfactor = 70);
+CREATE INDEX ix_lot_totals_expires_at_account_id ON ledger.lot_totals (expires_at, account_id);
+CREATE TABLE ledger.holds (
+    account_id bigint NOT NULL,
+    id bigint NOT NULL,
+    amount bigint NOT NULL,
+    lapses_at timestamptz NOT NULL,
+    remaining bigint NOT NULL,
+    CONSTRAINT pk_holds PRIMARY KEY (account_id, id),
+    CONSTRAINT fk_holds_account_id FOREIGN KEY (account_id, id)
+        REFERENCES ledger.entries (account_id, id),
+    CONSTRAINT ck_holds_remaining CHECK (0 <= remaining AND remaining <= amount),
+    CONSTRAINT ck_holds_amount CHECK (amount > 0)
+);
+CREATE INDEX ix_holds_account_id_lapses_at ON ledger.holds (account_id, lapses_at)
+    WHERE remaining > 0;
+CREATE INDEX ix_holds_lapses_at ON ledger.holds (lapses_at) WHERE remaining > 0;
+CREATE TABLE ledger.hold_lots (
+    account_id bigint NOT NULL,
+    hold_id bigint NOT NULL,
+    lot bigint NOT NULL,
+    amount bigint NOT NULL,
+    remaining bigint NOT NULL,
+    CONSTRAINT pk_hold_lots PRIMARY KEY (account_id, hold_id, lot),
+    CONSTRAINT fk_hold_lots_account_id FOREIGN KEY (account_id, hold_id)
+        REFERENCES ledger.holds (account_id, id),
+    CONSTRAINT fk_hold_lots_lot FOREIGN KEY (account_id, lot)
+        REFERENCES ledger.lots (account_id, position),
+    CONSTRAINT ck_hold_lots_remaining CHECK (0 <= remaining AND remaining <= amount)
+);
+CREATE TABLE ledger.hold_moves (
+    account_id bigint NOT NULL,
+    entry_id bigint NOT NULL,
+    hold_id bigint NOT NULL,
+    kind text NOT NULL,
+    amount bigint NOT NULL,
+    CONSTRAINT pk_hold_moves PRIMARY KEY (account_id, entry_id, hold_id, kind),
+    CONSTRAINT fk_hold_moves_account_id FOREIGN KEY (account_id, entry_id)
+        REFERENCES ledger.entries (account_id, id),
+    CONSTRAINT fk_hold_moves_hold FOREIGN KEY (account_id, hold_id)
+        REFERENCES ledger.holds (account_id, id),
+    CONSTRAINT ck_hold_moves_kind CHECK (kind IN ('capture', 'release', 'lapse')),
+    CONSTRAINT ck_hold_moves_amount CHECK (amount > 0)
+);
+CREATE TABLE ledger.seals (
+    log text NOT NULL,
+    seal_no bigint NOT NULL,
+    account_id bigint NOT NULL,
+    entry_id bigint NOT NULL,
+    leaf bytea NOT NULL,
+    CONSTRAINT pk_seals PRIMARY KEY (log, seal_no),
+    CONSTRAINT uq_seals_log_entry_id_account_id UNIQUE (log, entry_id, account_id)
+);
+CREATE TABLE ledger.seal_nodes (
+    log text NOT NULL,
+    level smallint NOT NULL,
+    number bigint NOT NULL,
+    hash bytea NOT NULL,
+    CONSTRAINT pk_seal_nodes PRIMARY KEY (log, level, number)
+);
+CREATE TABLE ledger.checkpoints (
+    log text NOT NULL,
+    size bigint NOT NULL,
+    root bytea NOT NULL,
+    sealed_through bigint NOT NULL,
+    at timestamptz NOT NULL,
+    key_id text NOT NULL,
+    signature bytea NOT NULL,
+    CONSTRAINT pk_checkpoints PRIMARY KEY (log, size)
+);
+CREATE TABLE ledger.totals (
+    account_id bigint NOT NULL
+        CONSTRAINT fk_totals_account_id REFERENCES ledger.accounts (id),
+    debits bigint NOT NULL DEFAULT 0,
+    credits bigint NOT NULL DEFAULT 0,
+    CONSTRAINT pk_totals PRIMARY KEY (account_id)
+)
+"""
+
+REFUSE_CHANGE = """
+CREATE FUNCTION ledger.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% is append-only: % is refused', TG_TABLE_NAME, TG_OP
+        USING ERRCODE = 'insufficient_privilege';
+END $$
+"""
+
+REFUSE_REWRITE = """
+CREATE FUNCTION ledger.refuse_rewrite() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'what % says of the past cannot change', TG_TABLE_NAME
+        USING ERRCODE = 'insufficient_privilege';
+END $$
+"""
+
+REFUSE_OVER_REVERSAL = """
+CREATE FUNCTION ledger.refuse_over_reversal() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.amount + coalesce((
+        SELECT sum(t.amount) FROM ledger.transfers t
+        WHERE t.account_id = NEW.account_id AND t.reverses = NEW.reverses
+    ), 0) > coalesce((
+        SELECT t.amount FROM ledger.transfers t
+        WHERE t.account_id = NEW.account_id AND t.position = NEW.reverses
+    ), 0) THEN
+        RAISE EXCEPTION 'reversals of transfer %-% would exceed it', NEW.account_id, NEW.reverses
+            USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$
+"""
+
+# What a projection's row says of the past stays; only its running figures move.
+KEPT_COLUMNS = {
+    "lots": ("account_id", "position", "amount", "available_from", "expires_at", "terms"),
+    "holds": ("account_id", "id", "amount", "lapses_at"),
+    "hold_lots": ("account_id", "hold_id", "lot", "amount"),
+    "wallets": ("account_id", "unit_id", "floor"),
+}
+APPEND_ONLY = (
+    "accounts",
+    "terms",
+    "entries",
+    "transfers",
+    "lot_uses",
+    "hold_moves",
+)
+SEALED = ("seals", "seal_nodes", "checkpoints")
+
 
 def upgrade() -> None:
-    """Nothing yet."""
+    guards.create_roles()
+    for schema in ("ledger", "loyalty", "vault"):
+        guards.create_schema(schema)
+    for statement in TABLES.split(";\n"):
+        op.execute(statement)
+    for function in (REFUSE_CHANGE, REFUSE_REWRITE, REFUSE_OVER_REVERSAL):
+        op.execute(function)
+    for table in APPEND_ONLY:
+        guards.append_only(f"ledger.{table}")
+    for table in SEALED:
+        guards.append_only(f"ledger.{table}", writers=(guards.SEALER,))
+    op.execute(
+        "CREATE TRIGGER transfers_reversal BEFORE INSERT ON ledger.transfers FOR EACH ROW"
+        " WHEN (NEW.reverses IS NOT NULL) EXECUTE FUNCTION ledger.refuse_over_reversal()"
+    )
+    guards.projection("ledger.units")
+    guards.projection("ledger.wallets", updates=("posted", "held", "debt", "position"))
+    guards.projection("ledger.lots", updates=("remaining", "held", "expired", "open"))
+    guards.projection("ledger.lot_totals", updates=("remaining", "held"), deletes=True)
+    guards.projection("ledger.holds", updates=("remaining",))
+    guards.projection("ledger.hold_lots", updates=("remaining",))
+    guards.projection("ledger.totals")
+    op.execute(f"GRANT INSERT, UPDATE ON ledger.totals TO {guards.SEALER}")
+    op.execute(f"GRANT USAGE, SELECT ON SEQUENCE ledger.entry_ids TO {guards.APP}, {guards.SEALER}")
+    for table, columns in KEPT_COLUMNS.items():
+        _keep(table, columns)
+
+
+def _keep(table: str, columns: tuple[str, ...]) -> None:
+    changed = " OR ".join(f"OLD.{c} IS DISTINCT FROM NEW.{c}" for c in columns)
+    op.execute(
+        f"CREATE TRIGGER {table}_keep BEFORE UPDATE ON ledger.{table} FOR EACH ROW"
+        f" WHEN ({changed}) EXECUTE FUNCTION ledger.refuse_rewrite()"
+    )
+    op.execute(
+        f"CREATE TRIGGER {table}_stay BEFORE DELETE ON ledger.{table}"
+        " FOR EACH ROW EXECUTE FUNCTION ledger.refuse_change()"
+    )
+    op.execute(f"ALTER TABLE ledger.{table} ENABLE ALWAYS TRIGGER {table}_keep")
+    op.execute(f"ALTER TABLE ledger.{table} ENABLE ALWAYS TRIGGER {table}_stay")
 
 
 def downgrade() -> None:
-    """Nothing yet."""
+    for schema in ("vault", "loyalty", "ledger"):
+        op.execute(f"DROP SCHEMA {schema} CASCADE")
