@@ -20,6 +20,9 @@ def create_roles() -> None:
         op.execute(
             f"""
             DO $$ BEGIN
+                IF EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN
+                    RETURN; -- an owner who may not create roles gets by with those there are
+                END IF;
                 CREATE ROLE {role} NOLOGIN;
                 EXECUTE format('GRANT {role} TO %I', current_user);
             EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;

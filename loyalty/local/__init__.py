@@ -1,0 +1,1 @@
+"""Quanyi on one machine: embedded servers, and the supervisor behind `make run`."""
