@@ -1,0 +1,124 @@
+"""Who may call a route, and who is calling."""
+
+from collections.abc import Iterable, MutableMapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, Self
+
+from loyalty.web import ids
+from loyalty.web.errors import NotFound, Refused
+
+
+class Kind(StrEnum):
+    """Kinds of caller; also the kinds of rule that let them in."""
+
+    PUBLIC = "public"
+    TOKEN = "token"  # noqa: S105 - a kind of access, no credential
+    SYSTEM = "system"
+    CUSTOMER = "customer"
+    STAFF = "staff"
+    JOB = "job"
+
+
+NOBODY: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls: `kind` and public `id` (`cli_…`, `cus_…`, `stf_…`, a job's name, or empty)."""
+
+    kind: str
+    id: str
+    scopes: frozenset[str] = NOBODY
+    roles: frozenset[str] = NOBODY
+    customer_id: int | None = None
+    token_fingerprint: str = ""
+    request_id: str = ""
+
+    @classmethod
+    def job(cls, name: str, request_id: str = "") -> Self:
+        """Return the caller that stands for background work called `name`."""
+        return cls(kind=Kind.JOB, id=name, request_id=request_id)
+
+    @classmethod
+    def public(cls, request_id: str = "") -> Self:
+        """Return the caller who showed no token."""
+        return cls(kind=Kind.PUBLIC, id="", request_id=request_id)
+
+    def on(self, request_id: str) -> Self:
+        """Return this caller as seen in one request."""
+        return replace(self, request_id=request_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The rule that a route declares. Build one with the class methods."""
+
+    kind: str
+    scope: str = ""
+    roles: frozenset[str] = NOBODY
+
+    @classmethod
+    def public(cls) -> Self:
+        """Anybody, without a token."""
+        return cls(Kind.PUBLIC)
+
+    @classmethod
+    def token(cls) -> Self:
+        """Anybody with a valid token of any kind."""
+        return cls(Kind.TOKEN)
+
+    @classmethod
+    def system(cls, scope: str) -> Self:
+        """A client of the bank or of a partner that holds `scope`."""
+        return cls(Kind.SYSTEM, scope=scope)
+
+    @classmethod
+    def customer(cls, scope: str) -> Self:
+        """The customer of the path (`customer_id`, or `me`), or a client; both need `scope`."""
+        return cls(Kind.CUSTOMER, scope=scope)
+
+    @classmethod
+    def staff(cls, *roles: str) -> Self:
+        """A member of staff who holds at least one of `roles`."""
+        if not roles:
+            raise ValueError("name at least one role")
+        return cls(Kind.STAFF, roles=frozenset(roles))
+
+    def check(self, caller: Caller) -> None:
+        """Return if `caller` may use the route at all, whatever row the path names.
+
+        Decided before the path is looked at, so a refusal tells nothing about any row. Raises
+        `Refused` with `insufficient-scope` or `forbidden`.
+        """
+        if self.kind in (Kind.PUBLIC, Kind.TOKEN):
+            return
+        if self.kind == Kind.STAFF:
+            if caller.kind != Kind.STAFF or not (self.roles & caller.roles):
+                raise Refused("forbidden")
+            return
+        kinds = (Kind.SYSTEM, Kind.CUSTOMER) if self.kind == Kind.CUSTOMER else (Kind.SYSTEM,)
+        if caller.kind not in kinds:
+            raise Refused("forbidden")
+        if self.scope not in caller.scopes:
+            raise Refused("insufficient-scope")
+
+
+def resolve_path(caller: Caller, path: MutableMapping[str, Any], names: Iterable[str]) -> None:
+    """Turn the public ids in `path` into row numbers, in place.
+
+    `names` are the parameters whose noun has a prefix. `me` is the calling customer, and a
+    customer's token sees that customer alone: raises `NotFound` for everything else, exactly
+    as for an id that does not exist.
+    """
+    for name in names:
+        text = path[name]
+        if name == "customer_id" and text == "me" and caller.customer_id is not None:
+            path[name] = caller.customer_id
+            continue
+        try:
+            path[name] = ids.decode(ids.PREFIXES[name.removesuffix("_id")], text)
+        except ValueError:
+            raise NotFound from None
+    if caller.customer_id is not None and path.get("customer_id") not in (None, caller.customer_id):
+        raise NotFound

@@ -1,0 +1,298 @@
+"""One declaration per route: who may call it, what it takes, what it answers, what it promises.
+
+`endpoint` is for JSON; `page` is for everything else that answers under a path. Everything that
+can be known before a request is worked out when the route is declared.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import orjson
+from flask import Blueprint, Response, current_app, request
+from marshmallow import Schema
+from werkzeug.exceptions import UnsupportedMediaType
+
+from loyalty.database import transaction
+from loyalty.web import idempotency, ids, strictjson, validation
+from loyalty.web.access import Access, Caller, Kind, resolve_path
+from loyalty.web.errors import Refused
+from loyalty.web.problems import Bilingual
+
+LARGEST_BODY = 1024 * 1024
+WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+JSON_TYPE = "application/json"
+
+View = TypeVar("View", bound=Callable[..., Any])
+_PARAMETER = re.compile(r"\{(\w+)\}")
+_DUMP_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_STRICT_INTEGER
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a view returns where a body alone does not say it: another status, or headers."""
+
+    body: Any
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """The declaration of one route. `path` is written as in OpenAPI: `/v1/things/{thing_id}`."""
+
+    method: str
+    path: str
+    access: Access
+    summary: str | Bilingual | tuple[str, str]
+    view: Callable[..., Any]
+    body: type[Schema] | None = None
+    query: type[Schema] | None = None
+    answer: type[Schema] | None = None
+    status: int = 200
+    idempotent: bool = False
+    not_idempotent: str = ""
+    problems: Sequence[str] = ()
+    limit: int = LARGEST_BODY
+    media_type: str = JSON_TYPE
+    form: type[Schema] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a declaration that leaves a question open."""
+        if self.idempotent and (self.method not in WRITES or self.access.kind == Kind.PUBLIC):
+            raise ValueError(f"{self.name}: only a known caller's write has an idempotency key")
+        if self.method in WRITES and not (self.idempotent or self.not_idempotent):
+            raise ValueError(f"{self.name}: take an idempotency key, or say why not")
+
+    @property
+    def name(self) -> str:
+        """Method and path, as people say them."""
+        return f"{self.method} {self.path}"
+
+    @property
+    def rule(self) -> str:
+        """The path as Flask writes it."""
+        return _PARAMETER.sub(r"<\1>", self.path)
+
+    @property
+    def parameters(self) -> list[str]:
+        """The names of the path's parameters, in order."""
+        return _PARAMETER.findall(self.path)
+
+    @property
+    def id_parameters(self) -> tuple[str, ...]:
+        """Those of the path's parameters that are public ids; views get the row's number."""
+        return tuple(
+            name
+            for name in self.parameters
+            if name.endswith("_id") and name.removesuffix("_id") in ids.PREFIXES
+        )
+
+
+def endpoint(
+    blueprint: Blueprint,
+    method: str,
+    path: str,
+    *,
+    access: Access,
+    summary: str | tuple[str, str],
+    body: type[Schema] | None = None,
+    query: type[Schema] | None = None,
+    answer: type[Schema] | None = None,
+    status: int = 200,
+    idempotent: bool = False,
+    not_idempotent: str = "",
+    problems: Sequence[str] = (),
+    limit: int = LARGEST_BODY,
+) -> Callable[[View], View]:
+    """Make a function the view of a JSON route.
+
+    The view names those of `session`, `caller`, `body` and `query` that it wants as parameters,
+    and each parameter of the path; it returns what JSON can say, an `Answer`, or None for an
+    empty 204. A view that takes `session` runs inside one transaction, which commits when it
+    returns. `limit` is the largest body in bytes; `problems` are the codes that this route adds
+    to those that every route has. Writes are `idempotent`, or say why not.
+    """
+
+    def declare(view: View) -> View:
+        declared = Endpoint(
+            method=method,
+            path=re.sub(r"<(\w+)>", r"{\1}", path),
+            access=access,
+            summary=summary,
+            view=view,
+            body=body,
+            query=query,
+            answer=answer,
+            status=status,
+            idempotent=idempotent,
+            not_idempotent=not_idempotent,
+            problems=tuple(problems),
+            limit=limit,
+        )
+        add(blueprint, declared, _compile(declared))
+        return view
+
+    return declare
+
+
+def page(
+    blueprint: Blueprint,
+    method: str,
+    path: str,
+    *,
+    access: Access,
+    summary: str | tuple[str, str],
+    media_type: str = "text/html",
+    not_idempotent: str = "",
+    form: type[Schema] | None = None,
+    answer: type[Schema] | None = None,
+    problems: Sequence[str] = (),
+) -> Callable[[View], View]:
+    """Make a function the view of a route that is no JSON endpoint: pages, probes, OAuth.
+
+    Access is checked here; the view reads Flask's request itself, takes `caller` if it names
+    it, and answers as Flask views do. It opens its own transaction where it needs one.
+    """
+
+    def declare(view: View) -> View:
+        declared = Endpoint(
+            method=method,
+            path=path,
+            access=access,
+            summary=summary,
+            view=view,
+            media_type=media_type,
+            not_idempotent=not_idempotent,
+            form=form,
+            answer=answer,
+            problems=tuple(problems),
+        )
+        takes_caller = "caller" in inspect.signature(view).parameters
+
+        def respond(**arguments: Any) -> Any:
+            caller = _find_caller(declared, arguments)
+            if takes_caller:
+                arguments["caller"] = caller
+            return view(**arguments)
+
+        add(blueprint, declared, respond)
+        return view
+
+    return declare
+
+
+def add(blueprint: Blueprint, declared: Endpoint, respond: Callable[..., Any]) -> None:
+    """Put a declared route on its blueprint."""
+    respond.declared = declared  # type: ignore[attr-defined]
+    name = f"{declared.view.__module__.replace('.', '_')}_{declared.view.__name__}"
+    blueprint.add_url_rule(
+        declared.rule, endpoint=name, view_func=respond, methods=[declared.method]
+    )
+
+
+def _compile(declared: Endpoint) -> Callable[..., Response]:
+    """Return the function that Flask calls: it does only what this declaration asks for."""
+    takes = set(inspect.signature(declared.view).parameters)
+    takes_session, takes_caller = "session" in takes, "caller" in takes
+    body_schema = declared.body() if declared.body else None
+    query_schema = declared.query() if declared.query else None
+    view = declared.view
+
+    def respond(**arguments: Any) -> Response:
+        caller = _find_caller(declared, arguments)
+        claim = None
+        raw = _read_body(declared) if declared.method in WRITES else b""
+        if declared.idempotent:
+            key = request.headers.get("Idempotency-Key")
+            claim = idempotency.read_claim(caller, key, declared.method, request.full_path, raw)
+        if body_schema is not None:
+            arguments["body"] = validation.load_body(body_schema, strictjson.parse(raw))
+        elif raw:
+            raise Refused("bad-request", ("此接口不接受请求体。", "This route takes no body."))
+        if query_schema is not None or request.query_string:
+            query = validation.load_query(query_schema, request.args)
+            if query_schema is not None:
+                arguments["query"] = query
+        if takes_caller:
+            arguments["caller"] = caller
+        if not takes_session and claim is None:
+            return _respond(_dump(declared, view(**arguments)))
+        with transaction() as session:
+            if claim is not None:
+                earlier = idempotency.take(session, claim)
+                if earlier is not None:
+                    return _replay(earlier)
+            if takes_session:
+                arguments["session"] = session
+            given = _dump(declared, view(**arguments))
+            if claim is not None:
+                idempotency.keep(session, claim, given)
+        return _respond(given)
+
+    return respond
+
+
+def _find_caller(declared: Endpoint, path: dict[str, Any]) -> Caller:
+    environ = request.environ
+    environ["quanyi.route"] = declared.path
+    request_id = environ["quanyi.request_id"]
+    access = declared.access
+    if access.kind == Kind.PUBLIC:
+        caller = Caller.public(request_id)
+    else:
+        wiring = current_app.extensions["quanyi"]
+        caller = wiring.tokens.find_caller(environ.get("HTTP_AUTHORIZATION"), request_id)
+        try:
+            access.check(caller)
+        except Refused as refusal:
+            wiring.record_denial(caller, declared.name, refusal.code)
+            raise
+    if path:
+        resolve_path(caller, path, declared.id_parameters)
+    return caller
+
+
+def _read_body(declared: Endpoint) -> bytes:
+    request.max_content_length = declared.limit
+    raw = request.get_data(cache=False)
+    if raw or declared.body is not None:
+        charset = request.mimetype_params.get("charset", "utf-8").lower()
+        if request.mimetype != JSON_TYPE or charset not in ("utf-8", "utf8"):
+            raise UnsupportedMediaType
+    return raw
+
+
+def _dump(declared: Endpoint, returned: Any) -> idempotency.Kept:
+    status, headers = declared.status, {}
+    if isinstance(returned, Answer):
+        status = returned.status or status
+        headers, returned = dict(returned.headers), returned.body
+    if returned is None:
+        return idempotency.Kept(204 if status == declared.status else status, b"", headers)
+    answer = orjson.dumps(returned, option=_DUMP_OPTIONS)
+    if current_app.config["CHECK_ANSWERS"]:
+        _check_answer(declared, answer)
+    return idempotency.Kept(status, answer, headers)
+
+
+def _check_answer(declared: Endpoint, answer: bytes) -> None:
+    """Hold an answer against its schema, in tests only: so the documents cannot lie."""
+    assert declared.answer is not None, f"{declared.name} answers without a schema"
+    wrong = declared.answer().validate(orjson.loads(answer))
+    assert not wrong, f"{declared.name} answers other than it says: {wrong}"
+
+
+def _respond(given: idempotency.Kept) -> Response:
+    response = Response(given.answer, given.status, content_type=JSON_TYPE)
+    for name, value in given.headers.items():
+        response.headers[name] = value
+    return response
+
+
+def _replay(kept: idempotency.Kept) -> Response:
+    response = _respond(kept)
+    response.headers["Idempotent-Replayed"] = "true"
+    return response

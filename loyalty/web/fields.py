@@ -1,0 +1,168 @@
+# ruff: noqa: ARG002 - marshmallow hands every field arguments that few of them need
+"""Strict fields: what a schema lets in means exactly one thing.
+
+marshmallow's own integer takes `"１２３"`, `"1_000"` and 1.9; these do not. Messages are codes of
+`validation.MESSAGES`, which holds the words in both languages.
+"""
+
+import re
+import unicodedata
+from datetime import UTC, date, datetime
+from typing import Any
+
+from marshmallow import ValidationError, fields
+
+from loyalty.web import ids
+
+GREATEST = 2**53 - 1  # the largest integer that every JSON reader keeps exactly
+
+_INSTANT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?"
+    r"(?:Z|[+-][0-9]{2}:[0-9]{2})"
+)
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_DIGITS = re.compile(r"-?(?:0|[1-9][0-9]{0,15})")
+
+
+class Whole(fields.Field[int]):
+    """A JSON integer from `minimum` to `maximum`; nothing that merely looks like one."""
+
+    def __init__(self, minimum: int = 0, maximum: int = GREATEST, **options: Any) -> None:
+        self.minimum = minimum
+        self.maximum = maximum
+        metadata = {"minimum": minimum, "maximum": maximum, **options.pop("metadata", {})}
+        super().__init__(metadata=metadata, **options)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> int:
+        if type(value) is not int:  # bool is an int to isinstance
+            raise ValidationError("integer")
+        if not self.minimum <= value <= self.maximum:
+            raise ValidationError("range")
+        return value
+
+
+class Amount(Whole):
+    """A positive whole number of points or minor units: 1 … 2^53−1."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(minimum=1, maximum=GREATEST, **options)
+
+
+class QueryWhole(Whole):
+    """An integer in a query string: ASCII digits, no sign but a minus, no leading zero."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> int:
+        if not (isinstance(value, str) and _DIGITS.fullmatch(value)):
+            raise ValidationError("integer")
+        return super()._deserialize(int(value), attr, data, **kwargs)
+
+
+class Truth(fields.Field[bool]):
+    """`true` or `false`, and no other word, number or text for them."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> bool:
+        if not isinstance(value, bool):
+            raise ValidationError("boolean")
+        return value
+
+
+class Instant(fields.Field[datetime]):
+    """An RFC 3339 instant with an offset; loads as UTC, dumps with `Z`. Years 1900 to 2999."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> datetime:
+        if not (isinstance(value, str) and _INSTANT.fullmatch(value)):
+            raise ValidationError("instant")
+        try:
+            instant = datetime.fromisoformat(value)
+        except ValueError:
+            raise ValidationError("instant") from None
+        if not 1900 <= instant.year <= 2999:
+            raise ValidationError("instant")
+        return instant.astimezone(UTC)
+
+    def _serialize(self, value: Any, attr: Any, obj: Any, **kwargs: Any) -> str | None:
+        return None if value is None else dump_instant(value)
+
+
+def dump_instant(instant: datetime) -> str:
+    """Return `instant` (with an offset) as RFC 3339 in UTC with `Z`."""
+    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+class Day(fields.Field[date]):
+    """A calendar day, `2026-01-31`. Years 1900 to 2999."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> date:
+        if not (isinstance(value, str) and _DAY.fullmatch(value)):
+            raise ValidationError("day")
+        try:
+            day = date.fromisoformat(value)
+        except ValueError:
+            raise ValidationError("day") from None
+        if not 1900 <= day.year <= 2999:
+            raise ValidationError("day")
+        return day
+
+    def _serialize(self, value: Any, attr: Any, obj: Any, **kwargs: Any) -> str | None:
+        return None if value is None else value.isoformat()
+
+
+class Text(fields.Field[str]):
+    """1 to `maximum` characters, kept exactly as sent; no control characters.
+
+    `lines=True` lets line ends and tabs in.
+    """
+
+    def __init__(self, maximum: int = 200, *, lines: bool = False, **options: Any) -> None:
+        self.maximum = maximum
+        self.kept = "\n\t" if lines else ""
+        metadata = {"minLength": 1, "maxLength": maximum, **options.pop("metadata", {})}
+        super().__init__(metadata=metadata, **options)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
+        if not isinstance(value, str):
+            raise ValidationError("text")
+        if not 1 <= len(value) <= self.maximum:
+            raise ValidationError("length")
+        if not value.isprintable() and any(self._is_refused(character) for character in value):
+            raise ValidationError("characters")
+        return value
+
+    def _is_refused(self, character: str) -> bool:
+        return unicodedata.category(character) in ("Cc", "Cs") and character not in self.kept
+
+
+class Reference(Text):
+    """Another system's name for something: 1 to 100 printable characters, no outer spaces."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(100, **options)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if not text.isprintable() or text != text.strip():
+            raise ValidationError("characters")
+        return text
+
+
+class PublicId(fields.Field[int]):
+    """A public id with this prefix in JSON; the row's number inside."""
+
+    def __init__(self, prefix: str, **options: Any) -> None:
+        self.prefix = prefix
+        pattern = f"^{prefix}_[0-7][{ids.ALPHABET}]{{{ids.WIDTH - 1}}}$"
+        metadata = {
+            "pattern": pattern,
+            "examples": [ids.encode(prefix, 17)],
+            **options.pop("metadata", {}),
+        }
+        super().__init__(metadata=metadata, **options)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> int:
+        try:
+            return ids.decode(self.prefix, value)
+        except (ValueError, TypeError, AttributeError):
+            raise ValidationError("public_id") from None
+
+    def _serialize(self, value: Any, attr: Any, obj: Any, **kwargs: Any) -> str | None:
+        return ids.encode(self.prefix, value) if isinstance(value, int) else value

@@ -1,0 +1,109 @@
+"""Sending twice takes effect once: the same key gives the same answer, byte for byte.
+
+The key is claimed by inserting its row before anything else is done, in the transaction of the
+change itself. An equal request that comes meanwhile waits on that row: it replays the answer
+after a commit, and does the work itself after a rollback. A refusal rolls back, so it stores
+nothing and may be tried again.
+"""
+
+import re
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import NamedTuple
+
+import orjson
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from loyalty.web.access import Caller
+from loyalty.web.errors import Refused
+
+KEPT_DAYS = 30
+
+_KEY = re.compile(r'"([!#-\[\]-~]{1,255})"|([!-~]{1,255})')
+_CLAIM = (
+    "INSERT INTO loyalty.idempotency_keys (caller, key, request_digest) "
+    "VALUES (%(caller)s, %(key)s, %(digest)s) ON CONFLICT DO NOTHING RETURNING true"
+)
+_FIND = (
+    "SELECT request_digest, status, answer, headers FROM loyalty.idempotency_keys "
+    "WHERE caller = %(caller)s AND key = %(key)s"
+)
+_KEEP = (
+    "UPDATE loyalty.idempotency_keys SET status = %(status)s, answer = %(answer)s, "
+    "headers = %(headers)s::jsonb WHERE caller = %(caller)s AND key = %(key)s"
+)
+
+
+class Kept(NamedTuple):
+    """An answer that was given before."""
+
+    status: int
+    answer: bytes
+    headers: Mapping[str, str]
+
+
+class Claim(NamedTuple):
+    """One caller's key and the digest of the request that it stands for."""
+
+    caller: str
+    key: str
+    digest: bytes
+
+
+def read_claim(caller: Caller, header: str | None, method: str, path: str, body: bytes) -> Claim:
+    """Return the claim that a request makes.
+
+    Raises `Refused` where the key is missing or malformed. `path` includes the query.
+    """
+    if not header:
+        raise Refused("idempotency-key-missing")
+    match = _KEY.fullmatch(header)
+    if match is None:
+        raise Refused("idempotency-key-invalid")
+    digest = sha256()
+    for part in (method.encode(), path.encode(), body):
+        digest.update(len(part).to_bytes(8, "big"))
+        digest.update(part)
+    return Claim(f"{caller.kind}:{caller.id}", match[1] or match[2], digest.digest())
+
+
+def take(session: Session, claim: Claim) -> Kept | None:
+    """Claim the key for the transaction of `session`; return the earlier answer if there is one.
+
+    Waits for an equal request under way. Raises `Refused` with `idempotency-key-reused` where
+    the key stands for another request.
+    """
+    connection = session.connection()
+    mine = connection.exec_driver_sql(_CLAIM, claim._asdict()).first()
+    if mine is not None:
+        return None
+    found = connection.exec_driver_sql(_FIND, claim._asdict()).first()
+    if found is None:  # a month old, and purged between the two statements
+        raise Refused("unavailable")
+    if bytes(found.request_digest) != claim.digest:
+        raise Refused("idempotency-key-reused")
+    return Kept(found.status, bytes(found.answer), found.headers or {})
+
+
+def keep(session: Session, claim: Claim, kept: Kept) -> None:
+    """Store the answer with the claim that this transaction took."""
+    headers = orjson.dumps(dict(kept.headers)).decode() if kept.headers else None
+    session.connection().exec_driver_sql(
+        _KEEP,
+        {
+            "caller": claim.caller,
+            "key": claim.key,
+            "status": kept.status,
+            "answer": kept.answer,
+            "headers": headers,
+        },
+    )
+
+
+def purge(session: Session) -> int:
+    """Delete the answers older than the published 30 days; return how many went."""
+    statement = text(
+        "DELETE FROM loyalty.idempotency_keys WHERE created_at < now() - make_interval(days => :d)"
+    )
+    return session.execute(statement, {"d": KEPT_DAYS}).rowcount  # type: ignore[attr-defined,no-any-return]
