@@ -1,0 +1,45 @@
+"""The outbox: work that follows a change is written with the change and lost with nothing.
+
+Slices publish in their transaction and register functions in their `jobs` modules.
+"""
+
+from loyalty.outbox.publishing import Change, publish, publish_many
+from loyalty.outbox.registry import (
+    Done,
+    Event,
+    Ids,
+    Paused,
+    Progress,
+    Run,
+    job,
+    scheduled,
+    subscriber,
+    work,
+)
+from loyalty.outbox.rules import Daily, NotIds
+from loyalty.outbox.runs import UnknownRun
+from loyalty.outbox.runs import resume as resume_run
+from loyalty.outbox.runs import start as start_run
+from loyalty.outbox.runs import stop as stop_run
+
+__all__ = [
+    "Change",
+    "Daily",
+    "Done",
+    "Event",
+    "Ids",
+    "NotIds",
+    "Paused",
+    "Progress",
+    "Run",
+    "UnknownRun",
+    "job",
+    "publish",
+    "publish_many",
+    "resume_run",
+    "scheduled",
+    "start_run",
+    "stop_run",
+    "subscriber",
+    "work",
+]
