@@ -1,0 +1,31 @@
+"""Reading the trail."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from loyalty.audit.models import AuditEvent
+
+
+def list_events(
+    session: Session,
+    *,
+    before: int | None,
+    limit: int,
+    actor_id: str | None = None,
+    subject_type: str | None = None,
+    subject_id: str | None = None,
+) -> Sequence[AuditEvent]:
+    """Return up to `limit` events, newest first, whose id is below `before`."""
+    statement = select(AuditEvent).order_by(AuditEvent.id.desc()).limit(limit)
+    if before is not None:
+        statement = statement.where(AuditEvent.id < before)
+    for column, value in (
+        (AuditEvent.actor_id, actor_id),
+        (AuditEvent.subject_type, subject_type),
+        (AuditEvent.subject_id, subject_id),
+    ):
+        if value is not None:
+            statement = statement.where(column == value)
+    return session.scalars(statement).all()
