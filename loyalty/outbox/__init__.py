@@ -17,7 +17,6 @@ from loyalty.outbox.registry import (
     work,
 )
 from loyalty.outbox.rules import Daily, NotIds
-from loyalty.outbox.runs import UnknownRun
 from loyalty.outbox.runs import resume as resume_run
 from loyalty.outbox.runs import start as start_run
 from loyalty.outbox.runs import stop as stop_run
@@ -32,7 +31,6 @@ __all__ = [
     "Paused",
     "Progress",
     "Run",
-    "UnknownRun",
     "job",
     "publish",
     "publish_many",

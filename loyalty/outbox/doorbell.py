@@ -80,11 +80,13 @@ class Doorbell:
         return True
 
     def answered(self, bell: Bell) -> None:
-        """Let `bell` ring again: a worker looks from now on. Best effort."""
+        """Let `bell` ring again: somebody looks from now on. Without Redis it may by itself."""
+        if time.monotonic() < self._quiet_until:
+            return
         try:
             self._redis.delete(_ringing_key(bell))
         except (RedisError, OSError):
-            RINGS.labels("lost").inc()
+            self._quiet_until = time.monotonic() + _QUIET_SECONDS
 
     def _enqueue(self, bell: Bell) -> str:
         # RQ's own `unique` would keep a bell silent for as long as a killed worker's job stays
@@ -114,22 +116,30 @@ class Doorbell:
 
 
 def connect(url: str, timeout: float | None) -> Redis:
-    """Return a Redis client that tries once; `timeout` in seconds bounds each command."""
+    """Return a Redis client that tries twice; `timeout` in seconds bounds each command.
+
+    The second try replaces a connection that a restarted server has forgotten.
+    """
     return Redis.from_url(
         url,
         socket_timeout=timeout,
         socket_connect_timeout=timeout or 2.0,
-        retry=Retry(NoBackoff(), 0),
+        retry=Retry(NoBackoff(), 1),
     )
 
 
-@cache
 def doorbell() -> Doorbell:
     """Return the doorbell of this process."""
-    return Doorbell(settings().redis_url)
+    return _doorbell(settings().redis_url)
 
 
-os.register_at_fork(after_in_child=doorbell.cache_clear)
+@cache
+def _doorbell(url: str) -> Doorbell:
+    return Doorbell(url)
+
+
+# A child has neither the thread nor the connection of its parent.
+os.register_at_fork(after_in_child=_doorbell.cache_clear)
 
 
 def ring_after_commit(session: Session, bell: Bell) -> None:

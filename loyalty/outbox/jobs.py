@@ -6,7 +6,8 @@ the work is tried again.
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from typing import Protocol
 
 import structlog
 from prometheus_client import Counter
@@ -21,7 +22,7 @@ from loyalty.outbox.registry import Consumer, Event, Run
 
 EVENTS = Counter("quanyi_outbox_events", "Deliveries by topic and outcome", ["topic", "outcome"])
 CHUNKS = Counter("quanyi_run_chunks", "Chunks by kind of run and outcome", ["kind", "outcome"])
-SLICE_SECONDS = 10.0
+SLICE_SECONDS = 5.0
 
 _BATCH = 20
 _LOG = structlog.get_logger(__name__)
@@ -45,17 +46,23 @@ _WAITING = text(
 )
 
 
-def drain(topic: str) -> None:
+class Look(Protocol):
+    """What a bell sets going: look at one topic or kind for at most so many seconds."""
+
+    def __call__(self, name: str, /, seconds: float = SLICE_SECONDS) -> None: ...
+
+
+def drain(topic: str, seconds: float = SLICE_SECONDS) -> None:
     """Deliver the due events of `topic` until none is left, time is up or a stop is asked."""
-    _answer(Bell("drain", topic), _drain_batch)
+    _answer(Bell("drain", topic), _drain_batch, seconds)
 
 
-def work(kind: str) -> None:
+def work(kind: str, seconds: float = SLICE_SECONDS) -> None:
     """Do chunks of the runs of `kind` until none waits, time is up or a stop is asked."""
-    _answer(Bell("work", kind), _work_run)
+    _answer(Bell("work", kind), _work_run, seconds)
 
 
-FUNCTIONS: dict[str, Callable[[str], None]] = {"drain": drain, "work": work}
+FUNCTIONS: dict[str, Look] = {"drain": drain, "work": work}
 
 
 def waiting() -> dict[Bell, datetime]:
@@ -76,7 +83,7 @@ def now() -> datetime:
     """Return the database's clock."""
     with transaction() as session:
         instant: datetime = session.execute(text("SELECT clock_timestamp()")).scalar_one()
-    return instant.astimezone(UTC)
+    return instant
 
 
 def tick() -> None:
@@ -100,9 +107,9 @@ def forget() -> None:
         delivery.forget(session)
 
 
-def _answer(bell: Bell, step: Callable[[str, float], bool]) -> None:
+def _answer(bell: Bell, step: Callable[[str, float], bool], seconds: float) -> None:
     doorbell.doorbell().answered(bell)
-    deadline = time.monotonic() + SLICE_SECONDS
+    deadline = time.monotonic() + seconds
     while step(bell.name, deadline):
         if _is_over(deadline):
             doorbell.doorbell().ring([bell])

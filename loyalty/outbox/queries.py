@@ -7,14 +7,14 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from loyalty.outbox.models import OutboxEvent, RunRow
-from loyalty.outbox.runs import UnknownRun
+from loyalty.web import NotFound
 
 
 def run(session: Session, run_id: int) -> RunRow:
-    """Return a run with its progress. Raises `UnknownRun`."""
+    """Return a run with its progress. Raises `NotFound`."""
     found = session.get(RunRow, run_id, populate_existing=True)
     if found is None:
-        raise UnknownRun(run_id)
+        raise NotFound
     return found
 
 

@@ -13,6 +13,7 @@ from loyalty.outbox import doorbell, rules
 from loyalty.outbox.delivery import Orphaned
 from loyalty.outbox.models import CLAIMABLE
 from loyalty.outbox.registry import Done, Paused, Progress, Run
+from loyalty.web import NotFound
 
 _START = text(
     """
@@ -103,10 +104,6 @@ _SWEEP = text(
 )
 
 
-class UnknownRun(LookupError):
-    """No run has this number."""
-
-
 def start(
     session: Session,
     kind: str,
@@ -136,7 +133,7 @@ def start(
 def stop(session: Session, run_id: int) -> str:
     """Ask a run to stop after its present chunk; return the state it is in then.
 
-    A run that has ended keeps its state. Raises `UnknownRun`.
+    A run that has ended keeps its state. Raises `NotFound`.
     """
     session.execute(_STOP, {"id": run_id})
     return _state(session, run_id)
@@ -145,7 +142,7 @@ def stop(session: Session, run_id: int) -> str:
 def resume(session: Session, run_id: int) -> str:
     """Let a stopped, paused or failed run go on where it stood; return its state.
 
-    A run in any other state keeps it. Raises `UnknownRun`.
+    A run in any other state keeps it. Raises `NotFound`.
     """
     kind = session.execute(_RESUME, {"id": run_id}).scalar()
     if kind is not None:
@@ -229,5 +226,5 @@ def _next(session: Session, run_id: int, token: object) -> Run | None:
 def _state(session: Session, run_id: int) -> str:
     state = session.execute(_STATE, {"id": run_id}).scalar()
     if state is None:
-        raise UnknownRun(run_id)
+        raise NotFound
     return str(state)
