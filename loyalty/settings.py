@@ -41,10 +41,10 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     Raises `BadSetting` naming the variable and the mend.
     """
     environment = _choice(environ, "QUANYI_ENV", ENVIRONMENTS, "production")
-    home = Path(environ.get("QUANYI_HOME") or CHECKOUT / ".quanyi").expanduser().absolute()
+    home = read_home(environ)
     database_url = _url(environ, "DATABASE_URL", ("postgresql", "postgres"))
     owner_url = environ.get("OWNER_DATABASE_URL") or database_url
-    port = _port(environ.get("PORT") or "8000")
+    port = read_port(environ)
     return Settings(
         environment=environment,
         database_url=database_url,
@@ -56,6 +56,19 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         issuer=environ.get("QUANYI_ISSUER") or f"http://127.0.0.1:{port}",
         metrics_token=environ.get("METRICS_TOKEN", ""),
     )
+
+
+def read_home(environ: Mapping[str, str]) -> Path:
+    """Return the folder that this installation keeps its own files in."""
+    return Path(environ.get("QUANYI_HOME") or CHECKOUT / ".quanyi").expanduser().absolute()
+
+
+def read_port(environ: Mapping[str, str]) -> int:
+    """Return the port that the web processes listen on; raises `BadSetting`."""
+    value = environ.get("PORT") or "8000"
+    if not (value.isascii() and value.isdigit() and 0 < int(value) < 65536):
+        raise BadSetting(f"PORT is {value!r}; set it to a number from 1 to 65535")
+    return int(value)
 
 
 @cache
@@ -76,9 +89,3 @@ def _url(environ: Mapping[str, str], name: str, schemes: tuple[str, ...]) -> str
     if urlsplit(value).scheme.split("+")[0] not in schemes:
         raise BadSetting(f"{name} must be set to an address that starts with {schemes[0]}://")
     return value
-
-
-def _port(value: str) -> int:
-    if not (value.isascii() and value.isdigit() and 0 < int(value) < 65536):
-        raise BadSetting(f"PORT is {value!r}; set it to a number from 1 to 65535")
-    return int(value)

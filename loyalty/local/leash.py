@@ -3,9 +3,9 @@
     leash.py exec PARENT SIGNAL USER COMMAND...   become COMMAND, which gets SIGNAL once PARENT dies
     leash.py keep PARENT SIGNAL USER COMMAND...   stay above COMMAND, and leave nothing of it behind
 
-USER is `-` (stay who we are) or `uid:gid`. `keep` stops COMMAND with SIGTERM when PARENT dies or
-asks for it, and at the end kills whatever COMMAND left running, grandchildren that changed their
-process group or session included.
+USER is `-` (stay who we are) or `uid:gid`. `keep` passes SIGTERM on to COMMAND and gives it some
+seconds, none once it is told again or PARENT is dead; at the end it kills whatever COMMAND left
+running, grandchildren that changed their process group or session included.
 """
 
 import ctypes
@@ -44,7 +44,7 @@ def become_user(user: str) -> None:
         os.setuid(uid)
 
 
-def keep(command: list[str]) -> int:
+def keep(command: list[str], parent: int) -> int:
     """Run `command` below this process, and return its exit status once nothing of it is left."""
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     watched = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
@@ -55,19 +55,20 @@ def keep(command: list[str]) -> int:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, watched)
         die_with(keeper, signal.SIGKILL)
         os.execvp(command[0], command)
-    status = _wait(child, watched)
+    status = _wait(child, parent, watched)
     _kill_the_rest()
     return status
 
 
-def _wait(child: int, watched: set[signal.Signals]) -> int:
-    patience = float("inf")
+def _wait(child: int, parent: int, watched: set[signal.Signals]) -> int:
+    until = float("inf")
     while True:
-        heard = signal.sigtimedwait(watched, min(1.0, max(0.0, patience - time.monotonic())))
+        heard = signal.sigtimedwait(watched, min(1.0, max(0.0, until - time.monotonic())))
         if heard is not None and heard.si_signo != signal.SIGCHLD:
+            told_before = until < float("inf")
+            until = 0.0 if told_before else time.monotonic() + GRACE
             os.kill(child, signal.SIGTERM)
-            patience = min(patience, time.monotonic() + GRACE)
-        if time.monotonic() > patience:
+        if time.monotonic() > until or os.getppid() != parent:
             os.kill(child, signal.SIGKILL)
         for pid, status in _ended():
             if pid == child:
@@ -121,7 +122,7 @@ def main(arguments: list[str]) -> int:
     die_with(int(parent), int(number))
     if mode != "keep":
         os.execvp(command[0], command)
-    return keep(command)
+    return keep(command, int(parent))
 
 
 if __name__ == "__main__":

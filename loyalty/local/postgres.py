@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 from loyalty.local.processes import (
     CannotStart,
-    free_port,
+    candidate_ports,
     is_alive,
     last_lines,
     start_leashed,
@@ -95,10 +95,10 @@ class Postgres:
             self._create(binaries)
         self._check_version(binaries)
         self._clear_stale_pid_file()
-        for port in (self.port or free_port(), free_port(), free_port()):
-            if self._try_start(binaries, port):  # another process may take a free port first
+        for port in candidate_ports(self.port):
+            if self._try_start(binaries, port):
                 return
-            time.sleep(0.2)
+            time.sleep(0.3)  # a killed server's last sessions may be about to end
         raise CannotStart(f"PostgreSQL did not start. {self.log} ends:\n{last_lines(self.log)}")
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> None:

@@ -48,7 +48,7 @@ def start_leashed(
 
 
 def stop(process: subprocess.Popen[bytes], number: signal.Signals, patience: float) -> None:
-    """Send signal `number`, and kill the process if it is still there after `patience` seconds."""
+    """Send signal `number`, and kill the process where that took more than `patience` seconds."""
     if process.poll() is not None:
         return
     process.send_signal(number)
@@ -68,8 +68,16 @@ def is_alive(pid: int) -> bool:
     return stat.rpartition(")")[2].split()[0] not in ("Z", "X")
 
 
+def candidate_ports(port: int) -> list[int]:
+    """Return the ports to try in turn: `port` itself where it is set, else free ones.
+
+    A server that comes back keeps its address; another process may take a free port first.
+    """
+    return [port or free_port() for _ in range(3)]
+
+
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nothing listens on now; another may still take it first."""
+    """Return a port of 127.0.0.1 that nothing listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import redis
 
-from loyalty.local.processes import CannotStart, free_port, last_lines, start_leashed, stop
+from loyalty.local.processes import CannotStart, candidate_ports, last_lines, start_leashed, stop
 
 PATIENCE = 20.0  # seconds
 
@@ -40,7 +40,7 @@ class Valkey:
     def start(self) -> None:
         """Start the server and return once it answers; a restart keeps the port."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for port in (self.port or free_port(), free_port(), free_port()):
+        for port in candidate_ports(self.port):
             self.port = port
             if self._try_start():
                 return
