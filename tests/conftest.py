@@ -11,6 +11,7 @@ from loyalty.local.passwords import VALKEY, make_passwords
 from loyalty.local.postgres import SUPERUSER, Postgres
 from loyalty.local.roles import create_roles
 from loyalty.local.valkey import Valkey
+from loyalty.vault import create_keys
 from tests.servers import (
     Database,
     Servers,
@@ -49,7 +50,7 @@ def servers() -> Servers:
 def environment(
     servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[pytest.MonkeyPatch]:
-    """Settings of one test: a home of its own, an empty Redis, no database yet."""
+    """Settings of one test: a home and keys of its own, an empty Redis, no database yet."""
     redis_url = redis_database(servers)
     with redis.Redis.from_url(redis_url) as client:
         client.flushdb()
@@ -58,6 +59,7 @@ def environment(
     monkeypatch.setenv("QUANYI_ENV", "test")
     monkeypatch.setenv("QUANYI_HOME", str(tmp_path))
     monkeypatch.setenv("REDIS_URL", redis_url)
+    create_keys(tmp_path / "keys")
     forget_connections()
     yield monkeypatch
     forget_connections()
