@@ -32,9 +32,7 @@ def get_audit(session: Session, query: dict[str, Any]) -> Answer:
     position = cursors.read(_LIST, query.pop("cursor"))
     before = position[0] if position else None
     events = queries.list_events(session, before=before, limit=limit + 1, **query)
-    return cursors.page_of(
-        _LIST, events, limit, position=lambda event: [event.id], dump=dump_event
-    )
+    return cursors.page_of(_LIST, events, limit, position=lambda event: [event.id], dump=dump_event)
 
 
 def record_denial(caller: Caller, route: str, code: str) -> None:

@@ -19,7 +19,7 @@ _INSERT = (
 LONGEST_VALUE = 200
 
 
-def record(
+def record(  # noqa: PLR0917 - who did what to what, in the order people say it
     session: Session,
     caller: Caller,
     action: str,

@@ -1,7 +1,6 @@
 """People and their roles: which may stand together is refused here, at assignment."""
 
 from collections.abc import Iterable
-from datetime import datetime
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
@@ -10,7 +9,9 @@ from loyalty import audit
 from loyalty.staff.models import ROLES, UNIT_KINDS, OrganisationUnit, Staff, StaffRole
 from loyalty.web import Caller, NotFound, Refused
 
-VALUE_ROLES = frozenset({"support", "branch", "head_office", "marketing_maker", "marketing_checker"})
+VALUE_ROLES = frozenset(
+    {"support", "branch", "head_office", "marketing_maker", "marketing_checker"}
+)
 """Roles that can change what a customer has, or set in motion what does."""
 
 _APART = ("security_admin", VALUE_ROLES), ("marketing_maker", frozenset({"marketing_checker"}))
@@ -42,7 +43,13 @@ def add_unit(
 
 
 def add_staff(
-    session: Session, caller: Caller, login: str, name: str, unit_id: int, roles: Iterable[str] = ()
+    session: Session,
+    caller: Caller,
+    *,
+    login: str,
+    name: str,
+    unit_id: int,
+    roles: Iterable[str] = (),
 ) -> Staff:
     """Add a member of staff to a unit, with `roles`.
 
@@ -75,7 +82,10 @@ def grant_role(session: Session, caller: Caller, staff_id: int, role: str) -> No
         first, second = conflict
         raise Refused(
             "roles-conflict",
-            (f"{first} 与 {second} 不能由同一人担任。", f"One person may not hold {first} and {second}."),
+            (
+                f"{first} 与 {second} 不能由同一人担任。",
+                f"One person may not hold {first} and {second}.",
+            ),
         )
     session.add(StaffRole(staff_id=staff_id, role=role))
     session.flush()
@@ -124,12 +134,10 @@ def roles_of(session: Session, staff_id: int) -> frozenset[str]:
     return frozenset(session.scalars(statement))
 
 
-def disabled_at(session: Session, staff_id: int) -> datetime | None:
-    """Return since when a member of staff is refused; raises `NotFound`."""
-    row = session.execute(select(Staff.disabled_at).where(Staff.id == staff_id)).first()
-    if row is None:
-        raise NotFound
-    return row.disabled_at  # type: ignore[no-any-return]
+def is_active(session: Session, staff_id: int) -> bool:
+    """Return whether this member of staff exists and is not disabled."""
+    statement = select(Staff.id).where(Staff.id == staff_id, Staff.disabled_at.is_(None))
+    return session.scalar(statement) is not None
 
 
 def _lock_roles(session: Session, staff_id: int) -> frozenset[str]:

@@ -7,7 +7,7 @@ Paths are written `/v1/customers/{customer_id}`. A parameter `<noun>_id` whose n
 from loyalty.web.access import Access, Caller, Kind
 from loyalty.web.endpoints import Answer, Endpoint, endpoint, page
 from loyalty.web.errors import NotFound, Refused
-from loyalty.web.problems import Bilingual, Problem, declare, register
+from loyalty.web.problems import Bilingual, Problem, declare, find_problem, register
 
 __all__ = [
     "Access",
@@ -21,6 +21,7 @@ __all__ = [
     "Refused",
     "declare",
     "endpoint",
+    "find_problem",
     "page",
     "register",
 ]

@@ -1,0 +1,224 @@
+"""The OpenAPI 3.1 document, made from the declarations of the routes that are served."""
+
+import re
+from collections.abc import Iterable, Iterator
+from importlib.metadata import version
+from typing import Any
+
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
+from flask import Flask
+from marshmallow import Schema
+
+from loyalty.web import fields, ids
+from loyalty.web.access import Kind
+from loyalty.web.endpoints import JSON_TYPE, WRITES, Endpoint
+from loyalty.web.errors import MEDIA_TYPE, say
+from loyalty.web.problems import Problem, find_problem
+
+PAGE_TYPE = "text/html"
+TOKEN_PATH = "/v1/oauth/token"  # noqa: S105 - a path
+KEY_HEADER = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": True,
+    "description": "Made by the caller for each new act and kept for its retries. 30 days.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "example": "6f1d7a52-6f0e-4b6e-9d3b-1f6a0f7f2c11",
+}
+PROBLEM = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "instance"],
+    "properties": {
+        "type": {"type": "string", "format": "uri"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "instance": {"type": "string", "description": "the id of the request"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "pointer": {"type": "string"},
+                    "parameter": {"type": "string"},
+                    "code": {"type": "string"},
+                    "detail": {"type": "string"},
+                },
+            },
+        },
+    },
+}
+
+
+def declared_routes(app: Flask) -> Iterator[Endpoint]:
+    """Yield the declaration of every route of `app`, by path and method."""
+    views = app.view_functions.values()
+    declared = [view.declared for view in views if hasattr(view, "declared")]
+    yield from sorted(declared, key=lambda route: (route.path, route.method))
+
+
+def describe_api(app: Flask) -> dict[str, Any]:
+    """Return the OpenAPI document of `app` as JSON values."""
+    plugin = MarshmallowPlugin(schema_name_resolver=_name_schema)
+    spec = APISpec(
+        title="Quanyi 权益",
+        version=version("quanyi"),
+        openapi_version="3.1.0",
+        plugins=[plugin],
+        info={"description": "Points, benefits and coupons on a ledger that can be proved."},
+        servers=[{"url": app.config["ISSUER"]}],
+    )
+    converter = plugin.converter
+    assert converter is not None, "the plugin has one once it belongs to a document"
+    for field, kind in (
+        (fields.Whole, ("integer", "int64")),
+        (fields.Truth, ("boolean", None)),
+        (fields.Instant, ("string", "date-time")),
+        (fields.Day, ("string", "date")),
+        (fields.Text, ("string", None)),
+        (fields.PublicId, ("string", None)),
+    ):
+        converter.map_to_openapi_type(field, *kind)  # type: ignore[no-untyped-call]
+    routes = [route for route in declared_routes(app) if route.media_type != PAGE_TYPE]
+    spec.components.schema("Problem", PROBLEM)
+    for name, scheme in _security_schemes(app.config["ISSUER"], routes).items():
+        spec.components.security_scheme(name, scheme)
+    for route in routes:
+        operation = _describe_route(route, app.config["ISSUER"])
+        spec.path(path=route.path, operations={route.method.lower(): operation})
+    return spec.to_dict()
+
+
+def problem_codes(route: Endpoint) -> list[str]:
+    """Return every problem that a route may answer: its own, and those of its kind."""
+    codes = list(route.problems)
+    if route.access.kind != Kind.PUBLIC:
+        codes.append("unauthenticated")
+    if route.access.scope:
+        codes.append("insufficient-scope")
+    if route.access.kind not in (Kind.PUBLIC, Kind.TOKEN):
+        codes.append("forbidden")
+    if route.id_parameters:
+        codes.append("not-found")
+    if route.body is not None:
+        codes += ["malformed-json", "invalid-content"]
+    if route.method in WRITES:
+        codes += ["unsupported-media-type", "too-large"]
+    if route.idempotent:
+        codes += [
+            "idempotency-key-missing",
+            "idempotency-key-invalid",
+            "idempotency-key-reused",
+        ]
+    if route.media_type == JSON_TYPE and route.form is None:
+        codes.append("invalid-query")
+    return list(dict.fromkeys([*codes, "unavailable", "internal"]))
+
+
+def _name_schema(schema: type[Schema] | Schema | str) -> str:
+    name = schema if isinstance(schema, str) else getattr(schema, "__name__", None)
+    return (name or type(schema).__name__).removesuffix("Schema")
+
+
+def _security_schemes(issuer: str, routes: Iterable[Endpoint]) -> dict[str, Any]:
+    scopes = sorted({route.access.scope for route in routes} - {""})
+    flow = {
+        "tokenUrl": f"{issuer}{TOKEN_PATH}",
+        "scopes": {scope: f"allows {scope}" for scope in scopes},
+    }
+    return {
+        "client": {"type": "oauth2", "flows": {"clientCredentials": flow}},
+        "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+    }
+
+
+def _describe_route(route: Endpoint, issuer: str) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": re.sub(r"\W+", "_", f"{route.method.lower()}{route.path}").rstrip("_"),
+        "tags": [route.view.__module__.split(".")[1]],
+        "summary": say(route.summary, "en"),
+        "x-summary-zh": say(route.summary, "zh"),
+        "description": _describe_rules(route),
+        "security": _security(route),
+        "parameters": _parameters(route),
+        "responses": _responses(route, issuer),
+    }
+    if route.body is not None:
+        operation["requestBody"] = {
+            "required": True,
+            "content": {JSON_TYPE: {"schema": route.body}},
+        }
+    elif route.form is not None:
+        form = {"application/x-www-form-urlencoded": {"schema": route.form}}
+        operation["requestBody"] = {"required": True, "content": form}
+    return operation
+
+
+def _describe_rules(route: Endpoint) -> str:
+    access = route.access
+    who = {
+        Kind.PUBLIC: "Anybody may call this.",
+        Kind.TOKEN: "Needs a valid token of any kind.",
+        Kind.SYSTEM: f"For clients with the scope `{access.scope}`.",
+        Kind.CUSTOMER: f"For the customer themselves or a client, with the scope `{access.scope}`.",
+        Kind.STAFF: f"For staff with one of the roles {', '.join(sorted(access.roles))}.",
+    }[Kind(access.kind)]
+    if route.idempotent:
+        return f"{who} Sending it again with the same Idempotency-Key replays the answer."
+    if route.not_idempotent:
+        return f"{who} Takes no idempotency key: {route.not_idempotent}."
+    return who
+
+
+def _security(route: Endpoint) -> list[dict[str, list[str]]]:
+    if route.access.kind == Kind.PUBLIC:
+        return []
+    if route.access.kind == Kind.SYSTEM:
+        return [{"client": [route.access.scope]}]
+    if route.access.kind == Kind.CUSTOMER:
+        return [{"client": [route.access.scope]}, {"token": []}]
+    return [{"token": []}]
+
+
+def _parameters(route: Endpoint) -> list[dict[str, Any]]:
+    parameters: list[dict[str, Any]] = []
+    for name in route.parameters:
+        schema: dict[str, Any] = {"type": "string"}
+        if name in route.id_parameters:
+            prefix = ids.PREFIXES[name.removesuffix("_id")]
+            schema["examples"] = [ids.encode(prefix, 17)]
+        parameters.append({"name": name, "in": "path", "required": True, "schema": schema})
+    if route.idempotent:
+        parameters.append(KEY_HEADER)
+    if route.query is not None:
+        parameters.append({"in": "query", "schema": route.query})
+    return parameters
+
+
+def _responses(route: Endpoint, issuer: str) -> dict[str, Any]:
+    good: dict[str, Any] = {"description": "Done"}
+    if route.answer is not None:
+        good["content"] = {route.media_type: {"schema": route.answer}}
+    responses = {str(route.status): good}
+    by_status: dict[int, list[Problem]] = {}
+    for code in problem_codes(route):
+        problem = find_problem(code)
+        by_status.setdefault(problem.status, []).append(problem)
+    for status, problems in sorted(by_status.items()):
+        examples = {problem.code: {"value": _example(problem, issuer)} for problem in problems}
+        responses[str(status)] = {
+            "description": "; ".join(problem.title.en for problem in problems),
+            "content": {MEDIA_TYPE: {"schema": "Problem", "examples": examples}},
+        }
+    return responses
+
+
+def _example(problem: Problem, issuer: str) -> dict[str, Any]:
+    return {
+        "type": f"{issuer}/problems/{problem.code}",
+        "title": problem.title.en,
+        "status": problem.status,
+        "detail": problem.explanation.en,
+        "instance": "0123456789abcdef0123456789abcdef",
+    }

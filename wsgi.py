@@ -1,0 +1,26 @@
+"""Composition root: settings in, application out. The one place that knows every slice's edge."""
+
+from flask import Blueprint, Flask
+
+from loyalty.audit import api as audit
+from loyalty.staff import api as staff
+from loyalty.web import api as web
+from loyalty.web import health, pages
+from loyalty.web.app import create_app
+
+# One line for each edge, in the order of the slices.
+BLUEPRINTS: list[Blueprint] = [
+    health.blueprint,
+    pages.blueprint,
+    web.blueprint,
+    staff.blueprint,
+    audit.blueprint,
+]
+
+
+def build() -> Flask:
+    """Return the application that serves every slice."""
+    return create_app(BLUEPRINTS, verify=staff.verify_token, record_denial=audit.record_denial)
+
+
+app = build()
