@@ -28,6 +28,7 @@ from loyalty.local.processes import (
 )
 
 SUPERUSER = "postgres"
+ELSEWHERE = Path("/var/lib")  # where a server that may not run as root keeps data, at need
 PATIENCE = 60.0  # seconds; recovery after a crash reads the whole log since the last checkpoint
 
 SETTINGS = {
@@ -229,7 +230,7 @@ def _place(home: Path, user: pwd.struct_passwd | None) -> Path:
         return home / "postgres"
     if (home / "postgres" / "data").exists():
         raise CannotStart(f"{user.pw_name} can no longer enter {home}, where its data are")
-    return Path("/var/lib") / f"quanyi-{hashlib.sha256(os.fsencode(home)).hexdigest()[:12]}"
+    return ELSEWHERE / f"quanyi-{hashlib.sha256(os.fsencode(home)).hexdigest()[:12]}"
 
 
 def _others_may_enter(folder: Path) -> bool:
