@@ -104,7 +104,7 @@ class EntryRow(Base):
     __kind__ = APPEND_ONLY
     __table_args__ = (
         UniqueConstraint("account_id", "source", "reference", "home_id"),
-        Index(None, "id"),
+        Index(None, "id", "account_id"),
         {"schema": SCHEMA},
     )
 
@@ -303,7 +303,7 @@ class HoldMove(Base):
 
 
 class Seal(Base):
-    """A leaf of a log's tree: the dense order in which the sealer took a committed row."""
+    """A leaf of a log's tree, numbered from 0; the order is that of entry and account ids."""
 
     __tablename__ = "seals"
     __kind__ = APPEND_ONLY
@@ -342,7 +342,8 @@ class Checkpoint(Base):
     log: Mapped[str] = mapped_column(Text, primary_key=True)
     size: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     root: Mapped[bytes] = mapped_column(LargeBinary)
-    sealed_through: Mapped[int] = mapped_column(BigInteger)
+    origin: Mapped[str] = mapped_column(Text)
+    algorithm: Mapped[str] = mapped_column(Text)
     at: Mapped[datetime] = mapped_column(Instant)
     key_id: Mapped[str] = mapped_column(Text)
     signature: Mapped[bytes] = mapped_column(LargeBinary)

@@ -66,7 +66,7 @@ CREATE TABLE ledger.entries (
     CONSTRAINT uq_entries_account_id_source_reference_home_id
         UNIQUE (account_id, source, reference, home_id)
 );
-CREATE INDEX ix_entries_id ON ledger.entries (id);
+CREATE INDEX ix_entries_id_account_id ON ledger.entries (id, account_id);
 CREATE TABLE ledger.transfers (
     account_id bigint NOT NULL,
     position bigint NOT NULL,
@@ -192,7 +192,8 @@ CREATE TABLE ledger.checkpoints (
     log text NOT NULL,
     size bigint NOT NULL,
     root bytea NOT NULL,
-    sealed_through bigint NOT NULL,
+    origin text NOT NULL,
+    algorithm text NOT NULL,
     at timestamptz NOT NULL,
     key_id text NOT NULL,
     signature bytea NOT NULL,
@@ -280,9 +281,10 @@ def upgrade() -> None:
     guards.projection("ledger.lot_totals", updates=("remaining", "held"), deletes=True)
     guards.projection("ledger.holds", updates=("remaining",))
     guards.projection("ledger.hold_lots", updates=("remaining",))
-    guards.projection("ledger.totals")
+    op.execute(f"GRANT SELECT ON ledger.totals TO {', '.join(guards.ROLES)}")
     op.execute(f"GRANT INSERT, UPDATE ON ledger.totals TO {guards.SEALER}")
-    op.execute(f"GRANT USAGE, SELECT ON SEQUENCE ledger.entry_ids TO {guards.APP}, {guards.SEALER}")
+    op.execute(f"GRANT USAGE ON SEQUENCE ledger.entry_ids TO {guards.APP}")
+    op.execute(f"GRANT SELECT ON SEQUENCE ledger.entry_ids TO {guards.SEALER}")
     for table, columns in KEPT_COLUMNS.items():
         _keep(table, columns)
 
