@@ -18,6 +18,15 @@ from loyalty.web import Refused
 
 MOST_FAULTS = 100
 
+# `%(…)b` sends the arrays as bytes, which takes a sixth of the time that their text takes.
+_INSERT = (
+    "INSERT INTO loyalty.customers (id, reference, invented, branch_id, name, phone, email,"
+    " birthday) SELECT * FROM unnest(%(ids)b::bigint[], %(references)b::text[],"
+    " %(invented)b::boolean[], %(branches)b::bigint[], %(name)b::bytea[], %(phone)b::bytea[],"
+    " %(email)b::bytea[], %(birthday)b::bytea[])"
+    " ON CONFLICT (reference) DO NOTHING RETURNING reference, id"
+)
+
 
 class Outcome(StrEnum):
     """What became of one registration."""
@@ -123,15 +132,8 @@ def _insert(session: Session, people: Sequence[NewCustomer]) -> dict[str, int]:
     numbers = _draw_ids(session, len(people))
     keys = {number: vault.make_key(ring, number) for number in numbers}
     sealed = [seal_person(keys[number], new) for number, new in zip(numbers, people, strict=True)]
-    written = session.execute(
-        text(
-            "INSERT INTO loyalty.customers"
-            " (id, reference, invented, branch_id, name, phone, email, birthday)"
-            " SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:references AS text[]),"
-            " CAST(:invented AS boolean[]), CAST(:branches AS bigint[]), CAST(:name AS bytea[]),"
-            " CAST(:phone AS bytea[]), CAST(:email AS bytea[]), CAST(:birthday AS bytea[]))"
-            " ON CONFLICT (reference) DO NOTHING RETURNING reference, id"
-        ),
+    written = session.connection().exec_driver_sql(
+        _INSERT,
         {
             "ids": numbers,
             "references": [new.reference for new in people],

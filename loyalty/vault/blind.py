@@ -5,6 +5,7 @@ anybody who has the key. It shows which customers share a value, nothing else.
 """
 
 import hmac
+import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterable
 
@@ -22,6 +23,7 @@ ID_NUMBER = "id_number"
 LONGEST = 40
 # Letters would pass as a spelled number and an extension would silently be dropped.
 PHONE_CHARACTERS = frozenset("0123456789+-(). ")
+_PLAIN_MOBILE = re.compile(r"(?:\+86)?(1[3-9][0-9]{9})")
 
 
 def canonical_phone(value: str) -> str:
@@ -30,12 +32,21 @@ def canonical_phone(value: str) -> str:
     Raises `ValueError` on anything that is no telephone number.
     """
     written = unicodedata.normalize("NFKC", value).strip()
+    plain = _PLAIN_MOBILE.fullmatch(written)
+    if plain is not None:
+        # Nearly every number comes like this, and reading it needs no parser.
+        number = phonenumbers.PhoneNumber(country_code=86, national_number=int(plain[1]))
+        return _valid(number)
     if len(written) > LONGEST or not PHONE_CHARACTERS.issuperset(written):
         raise ValueError("not a telephone number")
     try:
         number = phonenumbers.parse(written, HOME_REGION)
     except phonenumbers.NumberParseException:
         raise ValueError("not a telephone number") from None
+    return _valid(number)
+
+
+def _valid(number: phonenumbers.PhoneNumber) -> str:
     if not phonenumbers.is_valid_number(number):
         raise ValueError("not a telephone number in use")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
@@ -71,13 +82,11 @@ def index_values(session: Session, name: str, values: Iterable[tuple[int, str]])
     pairs = [(customer_id, digest(ring, name, canonical)) for customer_id, canonical in values]
     if not pairs:
         return
-    session.execute(
-        text(
-            "INSERT INTO vault.blind_indexes (field, digest, customer_id)"
-            " SELECT :name, digest, customer_id FROM"
-            " unnest(CAST(:digests AS bytea[]), CAST(:ids AS bigint[])) AS fresh"
-            " (digest, customer_id) ON CONFLICT DO NOTHING"
-        ),
+    session.connection().exec_driver_sql(
+        "INSERT INTO vault.blind_indexes (field, digest, customer_id)"
+        " SELECT %(name)s, digest, customer_id"
+        " FROM unnest(%(digests)b::bytea[], %(ids)b::bigint[]) AS fresh (digest, customer_id)"
+        " ON CONFLICT DO NOTHING",
         {
             "name": name,
             "digests": [value for _, value in pairs],

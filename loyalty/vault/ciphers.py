@@ -82,5 +82,8 @@ def decrypt(kind: Algorithm, key: bytes, sealed: bytes, bound_to: bytes) -> byte
 
 def bind(*parts: str | int) -> bytes:
     """Return the parts as associated data: each led by its length, so no two lists look alike."""
-    texts = [str(part).encode() for part in parts]
-    return b"".join(len(text).to_bytes(4, "big") + text for text in texts)
+    bound = b""
+    for part in parts:
+        text = str(part).encode()
+        bound += len(text).to_bytes(4, "big") + text
+    return bound

@@ -8,6 +8,7 @@ history, for reading only the key version counts, because wrapping keys are repl
 import struct
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Row, text
@@ -18,6 +19,22 @@ from loyalty.vault.keyfile import BadKeys, KeyRing, WrappingKey, keyring
 
 FORMAT = 1
 HEADER = struct.Struct(">BBHH")
+
+
+# `%(…)b` sends the arrays as bytes, which takes a sixth of the time that their text takes.
+_STORE = (
+    "INSERT INTO vault.wrapped_keys (customer_id, version, kek_version, algorithm, wrapped)"
+    " SELECT fresh.customer_id, fresh.version, %(kek)s, fresh.algorithm, fresh.wrapped"
+    " FROM unnest(%(ids)b::bigint[], %(numbers)b::smallint[], %(algorithms)b::smallint[],"
+    " %(wrapped)b::bytea[]) AS fresh (customer_id, version, algorithm, wrapped)"
+    " WHERE NOT EXISTS (SELECT FROM vault.erasures"
+    " WHERE erasures.customer_id = fresh.customer_id)"
+    " ON CONFLICT DO NOTHING"
+)
+_READ = (
+    "SELECT customer_id, version, kek_version, algorithm, wrapped FROM vault.wrapped_keys"
+    " WHERE customer_id = ANY(%(ids)b::bigint[])"
+)
 
 
 class Erased(Exception):
@@ -75,8 +92,13 @@ class CustomerKey:
         ).decode()
 
     def _bound_to(self, column: str, header: bytes) -> bytes:
-        table, _, name = column.rpartition(".")
-        return header + bind("value", self.organisation, table, name, self.customer_id)
+        return header + _place(self.organisation, column) + bind(self.customer_id)
+
+
+@lru_cache(maxsize=256)
+def _place(organisation: str, column: str) -> bytes:
+    table, _, name = column.rpartition(".")
+    return bind("value", organisation, table, name)
 
 
 def make_key(ring: KeyRing, customer_id: int) -> CustomerKey:
@@ -137,17 +159,8 @@ def store_keys(session: Session, keys: Collection[CustomerKey]) -> None:
         for key in keys
         for number, version in key.versions.items()
     ]
-    session.execute(
-        text(
-            "INSERT INTO vault.wrapped_keys (customer_id, version, kek_version, algorithm, wrapped)"
-            " SELECT fresh.customer_id, fresh.version, :kek, fresh.algorithm, fresh.wrapped"
-            " FROM unnest(CAST(:ids AS bigint[]), CAST(:numbers AS smallint[]),"
-            " CAST(:algorithms AS smallint[]), CAST(:wrapped AS bytea[]))"
-            " AS fresh (customer_id, version, algorithm, wrapped)"
-            " WHERE NOT EXISTS (SELECT FROM vault.erasures"
-            " WHERE erasures.customer_id = fresh.customer_id)"
-            " ON CONFLICT DO NOTHING"
-        ),
+    session.connection().exec_driver_sql(
+        _STORE,
         {
             "kek": ring.current,
             "ids": [customer_id for customer_id, _, _ in versions],
@@ -190,13 +203,8 @@ def _wrapped_to(ring: KeyRing, kek: int, customer_id: int, number: int, kind: in
 
 
 def _stored_keys(session: Session, customer_ids: Collection[int]) -> dict[int, CustomerKey]:
-    rows = session.execute(
-        text(
-            "SELECT customer_id, version, kek_version, algorithm, wrapped"
-            " FROM vault.wrapped_keys WHERE customer_id = ANY(:ids)"
-        ),
-        {"ids": list(customer_ids)},
-    ).all()
+    ids = {"ids": list(customer_ids)}
+    rows = session.connection().exec_driver_sql(_READ, ids).all()
     if not rows:
         return {}
     ring = keyring()

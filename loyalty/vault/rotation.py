@@ -37,13 +37,11 @@ def rewrap(session: Session, limit: int = 1000) -> int:
     fresh = []
     for row in rows:
         fresh.append(wrap(ring, ring.newest, row.customer_id, row.version, unwrap(ring, row)))
-    session.execute(
-        text(
-            "UPDATE vault.wrapped_keys AS kept SET kek_version = :newest, wrapped = fresh.wrapped"
-            " FROM unnest(CAST(:ids AS bigint[]), CAST(:numbers AS smallint[]),"
-            " CAST(:wrapped AS bytea[])) AS fresh (customer_id, version, wrapped)"
-            " WHERE kept.customer_id = fresh.customer_id AND kept.version = fresh.version"
-        ),
+    session.connection().exec_driver_sql(
+        "UPDATE vault.wrapped_keys AS kept SET kek_version = %(newest)s, wrapped = fresh.wrapped"
+        " FROM unnest(%(ids)b::bigint[], %(numbers)b::smallint[], %(wrapped)b::bytea[])"
+        " AS fresh (customer_id, version, wrapped)"
+        " WHERE kept.customer_id = fresh.customer_id AND kept.version = fresh.version",
         {
             "newest": ring.current,
             "ids": [row.customer_id for row in rows],

@@ -87,7 +87,7 @@ def upgrade() -> None:
     )
     # Ids are drawn before the rows are written, because sealed values are bound to them; after
     # a restore the sequence is moved past everybody who was erased since.
-    op.execute(f"GRANT USAGE, UPDATE ON SEQUENCE loyalty.customers_id_seq TO {guards.APP}")
+    op.execute(f"GRANT USAGE, SELECT, UPDATE ON SEQUENCE loyalty.customers_id_seq TO {guards.APP}")
 
 
 def downgrade() -> None:
