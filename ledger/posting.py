@@ -1,13 +1,13 @@
 """`post`: the only way into the ledger, for one entry and for a million.
 
-Three round trips whatever the number of entries: lock the wallets and read what the decision
-needs (the reads are separate statements, so they see what was committed while the lock was
-waited for), decide in Python, write everything in one statement.
+Two statements whatever the number of entries: `ledger.read_book` locks the wallets and then
+reads what the decision needs, `decide` decides in Python, and everything is written in one
+statement.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,19 @@ import psycopg
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from ledger.acts import Capture, Entry, Expire, Hold, Line, Move, Outcome, Posted, Release, Reverse
+from ledger.acts import (
+    Act,
+    Capture,
+    Entry,
+    Expire,
+    Hold,
+    Line,
+    Move,
+    Outcome,
+    Posted,
+    Release,
+    Reverse,
+)
 from ledger.deciding import (
     Book,
     HoldState,
@@ -35,77 +47,8 @@ FIRST_LOTS = 200
 EXPIRED_LOTS = 10_000
 
 LOCK = """
-SELECT account_id, unit_id, floor, posted, held, debt, position FROM ledger.wallets
+SELECT account_id FROM ledger.wallets
 WHERE account_id = ANY(%s) ORDER BY account_id FOR NO KEY UPDATE"""
-
-CLOCK_AND_IDS = """
-SELECT clock_timestamp(), nextval('ledger.entry_ids') FROM generate_series(1, %s)"""
-
-KNOWN = """
-SELECT e.account_id, e.source, e.reference, e.digest, e.id, e.recorded_at
-FROM json_to_recordset(%s::json) AS k(account_id bigint, source text, reference text)
-JOIN ledger.entries e ON e.account_id = k.account_id AND e.source = k.source
-    AND e.reference = k.reference AND e.home_id = k.account_id"""
-
-LINES = """
-SELECT e.id, t.account_id, t.position, t.from_account_id, t.to_account_id, t.amount,
-    t.balance_after, t.reverses
-FROM ledger.entries e JOIN ledger.transfers t ON t.account_id = e.account_id
-    AND t.position >= e.position AND t.position < e.position + e.transfers
-WHERE e.id = ANY(%s) ORDER BY e.id, e.account_id <> e.home_id, t.account_id, t.position"""
-
-LOT = """l.account_id, l.position, l.amount, l.available_from, l.expires_at, l.terms,
-    l.remaining, l.held, l.expired"""
-
-USABLE_LOTS = f"""
-SELECT {LOT} FROM unnest(%s::bigint[]) AS w(id) CROSS JOIN LATERAL (
-    SELECT * FROM ledger.lots l
-    WHERE l.account_id = w.id AND l.open AND l.expires_at > clock_timestamp()
-    ORDER BY l.expires_at, l.position LIMIT %s
-) l"""
-
-EXPIRED = f"""
-SELECT {LOT} FROM unnest(%s::bigint[]) AS w(id) CROSS JOIN LATERAL (
-    SELECT * FROM ledger.lots l
-    WHERE l.account_id = w.id AND l.open AND l.expires_at <= clock_timestamp()
-    ORDER BY l.expires_at, l.position LIMIT %s
-) l"""
-
-HOLDS = f"""
-SELECT h.id, h.amount, h.lapses_at, h.remaining, hl.remaining, {LOT}
-FROM ledger.holds h
-JOIN ledger.hold_lots hl ON hl.account_id = h.account_id AND hl.hold_id = h.id
-JOIN ledger.lots l ON l.account_id = hl.account_id AND l.position = hl.lot
-WHERE h.account_id = ANY(%s)
-    AND (h.id = ANY(%s) OR (h.remaining > 0 AND h.lapses_at <= clock_timestamp()))"""
-
-ORIGINALS = """
-SELECT t.account_id, t.position, t.from_account_id, t.to_account_id, t.amount, t.reverses,
-    coalesce((
-        SELECT sum(r.amount) FROM ledger.transfers r
-        WHERE r.account_id = t.account_id AND r.reverses = t.position
-    ), 0)::bigint
-FROM json_to_recordset(%s::json) AS k(account_id bigint, position bigint)
-JOIN ledger.transfers t ON t.account_id = k.account_id AND t.position = k.position"""
-
-ORIGINAL_LOTS = f"""
-WITH used AS (
-    SELECT k.account_id, k.position, u.lot, u.amount
-    FROM json_to_recordset(%(keys)s::json) AS k(account_id bigint, position bigint)
-    JOIN ledger.lot_uses u ON u.account_id = k.account_id AND u.position = k.position
-    UNION ALL
-    SELECT k.account_id, k.position, u.lot, u.amount
-    FROM json_to_recordset(%(keys)s::json) AS k(account_id bigint, position bigint)
-    JOIN ledger.transfers r ON r.account_id = k.account_id AND r.reverses = k.position
-    JOIN ledger.lot_uses u ON u.account_id = r.account_id AND u.position = r.position
-        AND u.amount < 0
-    UNION ALL
-    SELECT k.account_id, k.position, k.position, 0
-    FROM json_to_recordset(%(keys)s::json) AS k(account_id bigint, position bigint)
-)
-SELECT u.position, sum(u.amount)::bigint, {LOT} FROM used u
-JOIN ledger.lots l ON l.account_id = u.account_id AND l.position = u.lot
-GROUP BY u.position, {LOT}"""
 
 INSERTS = {
     "entries": (
@@ -194,19 +137,17 @@ def lock(session: Session, accounts: Iterable[int]) -> None:
 class _Needs:
     """What deciding a list of entries takes: whose lots, which holds, which originals."""
 
-    count: int
     accounts: set[int] = field(default_factory=set)
     keys: list[dict[str, Any]] = field(default_factory=list)
     spenders: set[int] = field(default_factory=set)
     expirers: set[int] = field(default_factory=set)
-    holders: set[int] = field(default_factory=set)
-    hold_ids: set[int] = field(default_factory=set)
+    holds: list[dict[str, int]] = field(default_factory=list)
     originals: list[dict[str, int]] = field(default_factory=list)
     all_lots: set[int] = field(default_factory=set)
 
     @classmethod
     def of(cls, entries: Sequence[Entry]) -> _Needs:
-        needs = cls(len(entries))
+        needs = cls()
         for entry in entries:
             needs.accounts.add(entry.account)
             needs.keys.append(
@@ -220,33 +161,47 @@ class _Needs:
                 needs._add(act)
         return needs
 
-    def _add(self, act: Move | Hold | Capture | Release | Reverse | Expire) -> None:
+    def _add(self, act: Act) -> None:
         self.accounts.update(wallets_of(act))
         match act:
             case Move():
                 self.spenders.add(act.from_account)
-                return
             case Hold():
                 self.spenders.add(act.account)
             case Reverse():
                 self.spenders.add(act.account)
                 self.originals.append({"account_id": act.account, "position": act.position})
-                if act.expired_account is not None:
-                    self.accounts.add(act.expired_account)
-            case Capture():
-                self.accounts.add(act.to_account)
-                self.hold_ids.add(act.hold_id)
-            case Release():
-                self.hold_ids.add(act.hold_id)
+            case Capture() | Release():
+                self.holds.append({"account_id": act.account, "id": act.hold_id})
+                self.accounts.update((act.to_account,) if isinstance(act, Capture) else ())
             case Expire():
                 self.accounts.add(act.to_account)
                 self.expirers.add(act.account)
-        self.holders.add(act.account)
 
-    def drop_floorless(self, floorless: Iterable[int]) -> None:
-        """Forget accounts that are known to be no wallets: they have no lots and no lock."""
-        self.spenders.difference_update(floorless)
-        self.holders |= self.spenders
+    def ask(self, floorless: Container[int]) -> str:
+        """Return the question to `ledger.read_book`, without what has no lock and no lots."""
+        spenders = [a for a in self.spenders if a not in floorless]
+        lots = [self._lots_of(a, past=False) for a in spenders]
+        lots += [self._lots_of(a, past=True) for a in self.expirers]
+        question: dict[str, Any] = {
+            "accounts": [a for a in self.accounts if a not in floorless],
+            "keys": self.keys,
+        }
+        if lots:
+            question["spenders"] = lots
+        if lots or self.holds:
+            question["holders"] = [
+                *{*spenders, *self.expirers, *(h["account_id"] for h in self.holds)}
+            ]
+            question["holds"] = self.holds
+        if self.originals:
+            question["originals"] = self.originals
+        return _json(question)
+
+    def _lots_of(self, account: int, *, past: bool) -> dict[str, Any]:
+        some = EXPIRED_LOTS if past else FIRST_LOTS
+        first = None if account in self.all_lots else some
+        return {"id": account, "first": first, "past": past}
 
 
 def _connection(session: Session) -> Connection:
@@ -257,41 +212,21 @@ def _connection(session: Session) -> Connection:
 
 def _read_book(session: Session, connection: Connection, needs: _Needs) -> tuple[Book, list[int]]:
     units = _units.setdefault(_engine(session), {})
-    needs.drop_floorless(units)
-    cursors = {}
-
-    def ask(name: str, query: str, parameters: Any) -> None:
-        cursors[name] = connection.cursor()
-        cursors[name].execute(query, parameters)
-
-    with connection.pipeline():
-        ask("lock", LOCK, (sorted(needs.accounts - units.keys()),))
-        ask("clock", CLOCK_AND_IDS, (needs.count,))
-        ask("known", KNOWN, (_json(needs.keys),))
-        if needs.spenders:
-            ask("usable", USABLE_LOTS, (list(needs.spenders - needs.all_lots), FIRST_LOTS))
-        if needs.all_lots:
-            ask("all", USABLE_LOTS, (list(needs.all_lots), None))
-        if needs.expirers:
-            ask("expired", EXPIRED, (list(needs.expirers), EXPIRED_LOTS))
-        if needs.holders:
-            ask("holds", HOLDS, (list(needs.holders), list(needs.hold_ids)))
-        if needs.originals:
-            keys = _json(needs.originals)
-            ask("originals", ORIGINALS, (keys,))
-            ask("original_lots", ORIGINAL_LOTS, {"keys": keys})
-    rows = {name: cursor.fetchall() for name, cursor in cursors.items()}
-    wallets = {row[0]: Wallet(*row) for row in rows["lock"]}
-    book = Book(min(row[0] for row in rows["clock"]), wallets, units)
-    _add_lots(wallets, rows.get("usable", ()), limit=FIRST_LOTS)
-    for name in ("all", "expired"):
-        _add_lots(wallets, rows.get(name, ()), limit=None)
-    _add_holds(wallets, rows.get("holds", ()))
-    _add_originals(wallets, rows.get("originals", ()), rows.get("original_lots", ()))
-    if rows["known"]:
-        book.known = _read_known(connection, rows["known"])
-    _add_units(connection, book, needs.accounts)
-    return book, sorted(row[1] for row in rows["clock"])
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT ledger.read_book(%s::json)::text", (needs.ask(units),))
+        (answer,) = cursor.fetchone() or (None,)
+    found = orjson.loads(answer)
+    wallets = {row["account_id"]: Wallet(*row.values()) for row in found["wallets"] or ()}
+    for row in found["units"] or ():
+        if row["id"] not in wallets:
+            units[row["id"]] = row["unit_id"]
+    book = Book(_instant(found["clock"]), wallets, units)
+    _add_lots(wallets, found["lots"] or (), needs)
+    _add_holds(wallets, found["holds"] or ())
+    _add_originals(wallets, found["originals"] or (), found["used"] or ())
+    if found["known"]:
+        book.known = _known(found["known"], found["lines"] or ())
+    return book, found["ids"]
 
 
 def _engine(session: Session) -> Engine:
@@ -299,69 +234,91 @@ def _engine(session: Session) -> Engine:
     return bind if isinstance(bind, Engine) else bind.engine
 
 
-def _add_units(connection: Connection, book: Book, accounts: set[int]) -> None:
-    unknown = [a for a in accounts if a not in book.wallets and a not in book.units]
-    if unknown:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT id, unit_id FROM ledger.accounts WHERE id = ANY(%s)", (unknown,))
-            book.units.update(dict(cursor.fetchall()))
+def _instant(written: str) -> datetime:
+    return datetime.fromisoformat(written)
 
 
-def _add_lots(wallets: dict[int, Wallet], rows: Iterable[Any], limit: int | None) -> None:
+def _lot(row: dict[str, Any]) -> Lot:
+    return Lot(
+        row["position"],
+        row["amount"],
+        _instant(row["available_from"]),
+        _instant(row["expires_at"]),
+        bytes.fromhex(row["terms"]) if row["terms"] is not None else None,
+        row["remaining"],
+        row["held"],
+        row["expired"],
+    )
+
+
+def _add_lots(wallets: dict[int, Wallet], rows: Iterable[dict[str, Any]], needs: _Needs) -> None:
     counts: dict[int, int] = {}
-    for account, *lot in rows:
-        wallets[account].lots.setdefault(lot[0], Lot(*lot))
+    for row in rows:
+        account = row["account_id"]
+        wallets[account].lots[row["position"]] = _lot(row)
         counts[account] = counts.get(account, 0) + 1
     for account, count in counts.items():
-        if count == limit:
-            wallets[account].has_all_lots = False
+        wallets[account].has_all_lots = account in needs.all_lots or count < FIRST_LOTS
 
 
-def _add_holds(wallets: dict[int, Wallet], rows: Iterable[Any]) -> None:
-    for hold_id, amount, lapses_at, remaining, reserved, account, *lot in rows:
-        wallet = wallets[account]
-        wallet.lots.setdefault(lot[0], Lot(*lot))
+def _add_holds(wallets: dict[int, Wallet], rows: Iterable[dict[str, Any]]) -> None:
+    for row in rows:
+        wallet = wallets[row["account_id"]]
+        wallet.lots.setdefault(row["position"], _lot(row))
         hold = wallet.holds.setdefault(
-            hold_id, HoldState(hold_id, amount, lapses_at, remaining, {})
+            row["id"],
+            HoldState(
+                row["id"],
+                row["hold_amount"],
+                _instant(row["lapses_at"]),
+                row["hold_remaining"],
+                {},
+            ),
         )
-        hold.lots[lot[0]] = reserved
+        hold.lots[row["position"]] = row["reserved"]
 
 
 def _add_originals(
-    wallets: dict[int, Wallet], originals: Iterable[Any], lots: Iterable[Any]
+    wallets: dict[int, Wallet],
+    originals: Iterable[dict[str, Any]],
+    used: Iterable[dict[str, Any]],
 ) -> None:
-    for account, position, giver, taker, amount, reverses, done in originals:
-        wallets[account].originals[position] = Original(
-            position, giver, taker, amount, done, reverses is not None, {}
+    for row in originals:
+        wallets[row["account_id"]].originals[row["position"]] = Original(
+            row["position"],
+            row["from_account_id"],
+            row["to_account_id"],
+            row["amount"],
+            row["reversed"],
+            row["reverses"] is not None,
+            {},
         )
-    for position, used, account, *lot in lots:
-        wallet = wallets[account]
-        wallet.lots.setdefault(lot[0], Lot(*lot))
-        if used > 0:
-            wallet.originals[position].uses[lot[0]] = used
+    for row in used:
+        wallet = wallets[row["account_id"]]
+        wallet.lots.setdefault(row["position"], _lot(row))
+        if row["used"] > 0:
+            wallet.originals[row["original"]].uses[row["position"]] = row["used"]
 
 
-def _read_known(
-    connection: Connection, rows: list[Any]
+def _known(
+    rows: Iterable[dict[str, Any]], lines: Iterable[dict[str, Any]]
 ) -> dict[tuple[int, str, str], tuple[bytes, Posted]]:
-    lines = read_lines(connection, [row[4] for row in rows])
+    by_entry: dict[int, list[Line]] = {}
+    for line in lines:
+        entry_id, *rest = line.values()
+        by_entry.setdefault(entry_id, []).append(Line(*rest))
     return {
-        (account, source, reference): (
-            digest,
-            Posted(entry_id, tuple(lines.get(entry_id, ())), recorded_at, replayed=True),
+        (row["account_id"], row["source"], row["reference"]): (
+            bytes.fromhex(row["digest"]),
+            Posted(
+                row["id"],
+                tuple(by_entry.get(row["id"], ())),
+                _instant(row["recorded_at"]),
+                replayed=True,
+            ),
         )
-        for account, source, reference, digest, entry_id, recorded_at in rows
+        for row in rows
     }
-
-
-def read_lines(connection: Connection, entry_ids: list[int]) -> dict[int, list[Line]]:
-    """Return the lines of each entry, its home log first, in the order they were written."""
-    lines: dict[int, list[Line]] = {}
-    with connection.cursor() as cursor:
-        cursor.execute(LINES, (entry_ids,))
-        for entry_id, *line in cursor:
-            lines.setdefault(entry_id, []).append(Line(*line))
-    return lines
 
 
 # -- writing -----------------------------------------------------------------------------------

@@ -241,6 +241,132 @@ BEGIN
 END $$
 """
 
+# Locks the wallets, then reads what deciding needs, in one round trip. A function of PL/pgSQL
+# takes a new snapshot for each of its statements, so what it reads was committed before the
+# locks were granted; a single statement would read what stood before it waited for them.
+READ_BOOK = """
+CREATE FUNCTION ledger.read_book(needs json) RETURNS json LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    asked bigint[] := ARRAY(SELECT json_array_elements_text(needs->'accounts')::bigint);
+    wallets json;
+    units json;
+    clock timestamptz;
+    ids json;
+    known json;
+    lines json;
+    lots json;
+    holds json;
+    originals json;
+    used json;
+BEGIN
+    SELECT json_agg(w) INTO wallets FROM (
+        SELECT w.account_id, w.unit_id, w.floor, w.posted, w.held, w.debt, w.position
+        FROM ledger.wallets w WHERE w.account_id = ANY(asked)
+        ORDER BY w.account_id FOR NO KEY UPDATE
+    ) w;
+    clock := clock_timestamp();
+    IF coalesce(json_array_length(wallets), 0) < cardinality(asked) THEN
+        SELECT json_agg(a) INTO units FROM (
+            SELECT a.id, a.unit_id FROM ledger.accounts a WHERE a.id = ANY(asked)
+        ) a;
+    END IF;
+    SELECT json_agg(nextval('ledger.entry_ids')) INTO ids
+    FROM generate_series(1, json_array_length(needs->'keys'));
+    SELECT json_agg(k) INTO known FROM (
+        SELECT e.account_id, e.source, e.reference, encode(e.digest, 'hex') AS digest, e.id,
+            e.recorded_at
+        FROM json_to_recordset(needs->'keys')
+            AS k(account_id bigint, source text, reference text)
+        JOIN ledger.entries e ON e.account_id = k.account_id AND e.source = k.source
+            AND e.reference = k.reference AND e.home_id = k.account_id
+    ) k;
+    IF known IS NOT NULL THEN
+        SELECT json_agg(t) INTO lines FROM (
+            SELECT e.id, t.account_id, t.position, t.from_account_id, t.to_account_id, t.amount,
+                t.balance_after, t.reverses
+            FROM json_to_recordset(known) AS k(id bigint)
+            JOIN ledger.entries e ON e.id = k.id
+            JOIN ledger.transfers t ON t.account_id = e.account_id
+                AND t.position >= e.position AND t.position < e.position + e.transfers
+            ORDER BY e.id, e.account_id <> e.home_id, t.account_id, t.position
+        ) t;
+    END IF;
+    IF needs->'spenders' IS NOT NULL THEN
+        SELECT json_agg(l) INTO lots FROM (
+            SELECT l.account_id, l.position, l.amount, l.available_from, l.expires_at,
+                encode(l.terms, 'hex') AS terms, l.remaining, l.held, l.expired
+            FROM json_to_recordset(needs->'spenders') AS w(id bigint, first bigint, past boolean)
+            CROSS JOIN LATERAL (
+                SELECT * FROM ledger.lots l
+                WHERE l.account_id = w.id AND l.open
+                    AND ((NOT w.past AND l.expires_at > clock) OR (w.past AND l.expires_at <= clock))
+                ORDER BY l.expires_at, l.position LIMIT w.first
+            ) l
+        ) l;
+    END IF;
+    IF needs->'holders' IS NOT NULL THEN
+        SELECT json_agg(h) INTO holds FROM (
+            SELECT h.id, h.amount AS hold_amount, h.lapses_at, h.remaining AS hold_remaining,
+                hl.remaining AS reserved, l.account_id, l.position, l.amount, l.available_from,
+                l.expires_at, encode(l.terms, 'hex') AS terms, l.remaining, l.held, l.expired
+            FROM json_array_elements_text(needs->'holders') AS w(id)
+            JOIN ledger.holds h ON h.account_id = w.id::bigint AND h.remaining > 0
+                AND h.lapses_at <= clock
+            JOIN ledger.hold_lots hl ON hl.account_id = h.account_id AND hl.hold_id = h.id
+            JOIN ledger.lots l ON l.account_id = hl.account_id AND l.position = hl.lot
+            UNION
+            SELECT h.id, h.amount, h.lapses_at, h.remaining, hl.remaining, l.account_id,
+                l.position, l.amount, l.available_from, l.expires_at, encode(l.terms, 'hex'),
+                l.remaining, l.held, l.expired
+            FROM json_to_recordset(needs->'holds') AS k(account_id bigint, id bigint)
+            JOIN ledger.holds h ON h.account_id = k.account_id AND h.id = k.id
+            JOIN ledger.hold_lots hl ON hl.account_id = h.account_id AND hl.hold_id = h.id
+            JOIN ledger.lots l ON l.account_id = hl.account_id AND l.position = hl.lot
+        ) h;
+    END IF;
+    IF needs->'originals' IS NOT NULL THEN
+        SELECT json_agg(o) INTO originals FROM (
+            SELECT t.account_id, t.position, t.from_account_id, t.to_account_id, t.amount,
+                t.reverses, (
+                    SELECT coalesce(sum(r.amount), 0)::bigint FROM ledger.transfers r
+                    WHERE r.account_id = t.account_id AND r.reverses = t.position
+                ) AS reversed
+            FROM json_to_recordset(needs->'originals') AS k(account_id bigint, position bigint)
+            JOIN ledger.transfers t ON t.account_id = k.account_id AND t.position = k.position
+        ) o;
+        SELECT json_agg(u) INTO used FROM (
+            WITH keys AS (
+                SELECT DISTINCT k.account_id, k.position
+                FROM json_to_recordset(needs->'originals')
+                    AS k(account_id bigint, position bigint)
+            ), parts AS (
+                SELECT k.account_id, k.position, u.lot, u.amount
+                FROM keys k
+                JOIN ledger.lot_uses u ON u.account_id = k.account_id AND u.position = k.position
+                UNION ALL
+                SELECT k.account_id, k.position, u.lot, u.amount
+                FROM keys k
+                JOIN ledger.transfers r ON r.account_id = k.account_id
+                    AND r.reverses = k.position
+                JOIN ledger.lot_uses u ON u.account_id = r.account_id
+                    AND u.position = r.position AND u.amount < 0
+                UNION ALL
+                SELECT k.account_id, k.position, k.position, 0 FROM keys k
+            )
+            SELECT p.position AS original, sum(p.amount)::bigint AS used, l.account_id,
+                l.position, l.amount, l.available_from, l.expires_at,
+                encode(l.terms, 'hex') AS terms, l.remaining, l.held, l.expired
+            FROM parts p
+            JOIN ledger.lots l ON l.account_id = p.account_id AND l.position = p.lot
+            GROUP BY p.account_id, p.position, l.account_id, l.position
+        ) u;
+    END IF;
+    RETURN json_build_object('wallets', wallets, 'units', units, 'clock', clock, 'ids', ids,
+        'known', known, 'lines', lines, 'lots', lots, 'holds', holds, 'originals', originals,
+        'used', used);
+END $$
+"""
+
 # What a projection's row says of the past stays; only its running figures move.
 KEPT_COLUMNS = {
     "lots": ("account_id", "position", "amount", "available_from", "expires_at", "terms"),
@@ -265,7 +391,7 @@ def upgrade() -> None:
         guards.create_schema(schema)
     for statement in TABLES.split(";\n"):
         op.execute(statement)
-    for function in (REFUSE_CHANGE, REFUSE_REWRITE, REFUSE_OVER_REVERSAL):
+    for function in (REFUSE_CHANGE, REFUSE_REWRITE, REFUSE_OVER_REVERSAL, READ_BOOK):
         op.execute(function)
     for table in APPEND_ONLY:
         guards.append_only(f"ledger.{table}")
