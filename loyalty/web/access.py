@@ -79,11 +79,14 @@ class Access:
         return cls(Kind.CUSTOMER, scope=scope)
 
     @classmethod
-    def staff(cls, *roles: str) -> Self:
-        """A member of staff who holds at least one of `roles`."""
+    def staff(cls, *roles: str, or_system: str = "") -> Self:
+        """A member of staff who holds at least one of `roles`.
+
+        With `or_system` also a client that holds this scope.
+        """
         if not roles:
             raise ValueError("name at least one role")
-        return cls(Kind.STAFF, roles=frozenset(roles))
+        return cls(Kind.STAFF, scope=or_system, roles=frozenset(roles))
 
     def check(self, caller: Caller) -> None:
         """Return if `caller` may use the route at all, whatever row the path names.
@@ -93,7 +96,7 @@ class Access:
         """
         if self.kind in (Kind.PUBLIC, Kind.TOKEN):
             return
-        if self.kind == Kind.STAFF:
+        if self.kind == Kind.STAFF and not (self.scope and caller.kind == Kind.SYSTEM):
             if caller.kind != Kind.STAFF or not (self.roles & caller.roles):
                 raise Refused("forbidden")
             return

@@ -164,6 +164,8 @@ def _describe_rules(route: Endpoint) -> str:
         Kind.CUSTOMER: f"For the customer themselves or a client, with the scope `{access.scope}`.",
         Kind.STAFF: f"For staff with one of the roles {', '.join(sorted(access.roles))}.",
     }[Kind(access.kind)]
+    if access.kind == Kind.STAFF and access.scope:
+        who += f" Also for clients with the scope `{access.scope}`."
     if route.idempotent:
         return f"{who} Sending it again with the same Idempotency-Key replays the answer."
     if route.not_idempotent:
