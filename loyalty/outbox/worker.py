@@ -120,7 +120,7 @@ def run() -> None:
     shutdown.listen()
     while not shutdown.requested.is_set():
         try:
-            _work(connection)
+            new_worker(connection).work(logging_level="WARNING")
         except StopRequested:
             break
         except (RedisError, OSError) as error:
@@ -129,8 +129,9 @@ def run() -> None:
         shutdown.requested.wait(_RETRY_SECONDS)
 
 
-def _work(connection: Redis) -> None:
-    worker = Worker(
+def new_worker(connection: Redis) -> Worker:
+    """Return a worker on the one queue; raises what Redis raises where it does not answer."""
+    return Worker(
         [doorbell.QUEUE],
         connection=connection,
         serializer=JSONSerializer,
@@ -139,7 +140,6 @@ def _work(connection: Redis) -> None:
         default_result_ttl=0,
         log_job_description=False,
     )
-    worker.work(logging_level="WARNING")
 
 
 def _check_fields(raw: Mapping[bytes, bytes]) -> None:

@@ -1,0 +1,98 @@
+"""Workers killed at random points lose no event and repeat no effect."""
+
+import os
+import random
+import signal
+from collections.abc import Callable
+
+from sqlalchemy import text
+
+from loyalty import outbox
+from loyalty.database import transaction
+from loyalty.outbox import queries, rules
+from tests.outbox import examples
+from tests.outbox.conftest import Start, earn, wait_until
+from tests.servers import Database
+
+SEED = random.randrange(2**32)
+KILLS = int(os.environ.get("QUANYI_KILLS", "6"))
+
+
+def hurry() -> None:
+    """Let what a killed worker left be taken over at once rather than after its lease."""
+    with transaction() as session:
+        for table in ("outbox", "runs"):
+            session.execute(
+                text(
+                    f"UPDATE loyalty.{table} SET lease_until = now() - interval '1 second',"
+                    " not_before = now(), attempts = 0 WHERE lease_until IS NOT NULL"
+                )
+            )
+
+
+def kill_at_random(start: Start, progress: Callable[[], int], total: int) -> None:
+    chance = random.Random(SEED)
+    for kill in range(KILLS):
+        worker = start("worker")
+        goal = total * (kill + 1) // (KILLS + 2) + chance.randrange(total // (KILLS + 2))
+        wait_until(lambda: progress() >= goal)  # noqa: B023
+        worker.send_signal(signal.SIGKILL)
+        worker.wait()
+        hurry()
+
+
+def test_every_event_has_each_effect_exactly_once(start: Start) -> None:
+    print(f"seed {SEED}")
+    count = 120 * KILLS
+    earn(range(count))
+    start("relay")
+    kill_at_random(start, examples.count_effects, 2 * count)
+    start("worker")
+    wait_until(lambda: examples.count_effects() >= 2 * count, 60)
+    expected = sorted((f"customer:{n}", who) for n in range(count) for who in ("tell", "tier"))
+    assert sorted(examples.effects()) == expected
+    wait_until(lambda: not _backlog())
+
+
+def test_every_item_of_a_run_is_done_exactly_once(effects: Database, start: Start) -> None:
+    print(f"seed {SEED}")
+    items = 400 * KILLS
+    with transaction() as session:
+        session.execute(
+            text("INSERT INTO loyalty.items SELECT generate_series(1, :items)"), {"items": items}
+        )
+        run_id = outbox.start_run(session, "grant", {}, created_by="staff:1", total=items)
+    start("relay")
+    kill_at_random(start, lambda: examples.count_effects("grant"), items)
+    start("worker")
+    wait_until(lambda: _state(run_id) == "done", 60)
+    found = examples.effects("grant")
+    assert len(found) == len(set(found)) == items
+    with transaction() as session:
+        assert queries.run(session, run_id).done == items
+
+
+def test_a_killed_process_s_lease_is_taken_over_without_a_person(start: Start) -> None:
+    """With the real waits: the rest of a lease, then the first pause of the table."""
+    assert rules.BACKOFF[0].total_seconds() == 5
+    earn(range(1), "sms.due")
+    with transaction() as session:
+        session.execute(
+            text(
+                "UPDATE loyalty.outbox SET lease_token = gen_random_uuid(), attempts = 1,"
+                " lease_until = clock_timestamp() + interval '1 second'"
+            )
+        )
+    start("relay")
+    start("worker")
+    wait_until(lambda: examples.count_effects() == 1, 25)
+
+
+def _backlog() -> bool:
+    with transaction() as session:
+        return bool(queries.backlog(session))
+
+
+def _state(run_id: int) -> str:
+    with transaction() as session:
+        return queries.run(session, run_id).state
