@@ -3,6 +3,7 @@
 from flask import Blueprint, Flask
 
 from loyalty.audit import api as audit
+from loyalty.customers import api as customers
 from loyalty.staff import api as staff
 from loyalty.web import api as web
 from loyalty.web import health, pages
@@ -15,6 +16,7 @@ BLUEPRINTS: list[Blueprint] = [
     web.blueprint,
     staff.blueprint,
     audit.blueprint,
+    customers.blueprint,
 ]
 
 

@@ -4,9 +4,11 @@ import click
 
 import migrations
 from loyalty.database import sqlalchemy_url
+from loyalty.customers import commands as customers
 from loyalty.outbox import commands as outbox
 from loyalty.settings import BadSetting, settings
 from loyalty.staff import commands as staff
+from loyalty.vault import commands as vault
 
 
 class Main(click.Group):
@@ -33,6 +35,6 @@ def migrate() -> None:
 
 
 # One line for each slice that has commands.
-for slice_commands in (outbox.COMMANDS, staff.COMMANDS):
+for slice_commands in (outbox.COMMANDS, staff.COMMANDS, vault.COMMANDS, customers.COMMANDS):
     for command in slice_commands:
         main.add_command(command)

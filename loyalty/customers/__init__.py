@@ -1,5 +1,7 @@
 """The customers: registered once by the bank's reference, their personal data sealed."""
 
+from loyalty.customers.erasure import erase, replay_erasures
+from loyalty.customers.person import Purpose, read_masked, read_people, read_person
 from loyalty.customers.queries import (
     Customer,
     customers_by_id,
@@ -7,15 +9,23 @@ from loyalty.customers.queries import (
     find_by_reference,
 )
 from loyalty.customers.registration import Outcome, Registered, register
-from loyalty.customers.rules import NewCustomer
+from loyalty.customers.rules import MaskedPerson, NewCustomer, Person
 
 __all__ = [
     "Customer",
+    "MaskedPerson",
     "NewCustomer",
     "Outcome",
+    "Person",
+    "Purpose",
     "Registered",
     "customers_by_id",
+    "erase",
     "find_by_phone",
     "find_by_reference",
+    "read_masked",
+    "read_people",
+    "read_person",
     "register",
+    "replay_erasures",
 ]

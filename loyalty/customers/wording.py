@@ -29,6 +29,19 @@ FAULTS: dict[str, tuple[str, str]] = {
 }
 
 declare(
+    "reference-taken",
+    409,
+    title=("编号已登记为另一份内容", "The reference is taken"),
+    explanation=(
+        "此编号已经登记,但内容与这次不同;没有做任何更改。",
+        "A customer is registered under this reference with other content; nothing was changed.",
+    ),
+    remedy=(
+        "请核对编号;同一位客户请按原来的内容重发。",
+        "Check the reference; for the same customer, send what was sent before.",
+    ),
+)
+declare(
     "customer-erased",
     409,
     title=("该客户的个人信息已删除", "The customer has been erased"),

@@ -185,7 +185,7 @@ def _signed(statement: dict[str, Any]) -> bytes:
 
 
 def _read_lines(file: Iterable[str], path: Path) -> Iterator[Receipt]:
-    public_key = keyring().signing_key.public_key().public_bytes_raw()
+    public_key = keyring().public_key
     for number, line in enumerate(file, start=1):
         if not line.strip():
             continue

@@ -66,7 +66,12 @@ class KeyRing:
     @property
     def signing_id(self) -> str:
         """The name of the signing key: the start of the digest of its public half."""
-        return hashlib.sha256(self.signing_key.public_key().public_bytes_raw()).hexdigest()[:16]
+        return hashlib.sha256(self.public_key).hexdigest()[:16]
+
+    @property
+    def public_key(self) -> bytes:
+        """The public half of the signing key, with which anybody checks a record of erasure."""
+        return self.signing_key.public_key().public_bytes_raw()
 
     def version(self, number: int) -> WrappingKey:
         """Return the wrapping key `number`. Raises `BadKeys` when the file does not have it."""

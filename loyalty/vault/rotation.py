@@ -21,7 +21,7 @@ class StillInUse(Exception):
 
 
 def rewrap(session: Session, limit: int = 1000) -> int:
-    """Wrap up to `limit` customers' keys under the newest version; return how many were left.
+    """Wrap up to `limit` customers' keys under the newest version; return how many those were.
 
     Call it in one transaction each until it returns 0. Several may run at once.
     """
@@ -34,6 +34,8 @@ def rewrap(session: Session, limit: int = 1000) -> int:
         ),
         {"newest": ring.current, "limit": limit},
     ).all()
+    if not rows:
+        return 0
     fresh = []
     for row in rows:
         fresh.append(wrap(ring, ring.newest, row.customer_id, row.version, unwrap(ring, row)))

@@ -178,7 +178,7 @@ def _security(route: Endpoint) -> list[dict[str, list[str]]]:
         return []
     if route.access.kind == Kind.SYSTEM:
         return [{"client": [route.access.scope]}]
-    if route.access.kind == Kind.CUSTOMER:
+    if route.access.scope:
         return [{"client": [route.access.scope]}, {"token": []}]
     return [{"token": []}]
 

@@ -1,0 +1,48 @@
+"""Commands of operations: the list of erasures, outwards and, after a restore, inwards."""
+
+from pathlib import Path
+
+import click
+
+from loyalty import audit, vault
+from loyalty.customers import erasure
+from loyalty.database import transaction
+from loyalty.web import Caller
+
+COMMAND_LINE = Caller.job("command-line")
+
+_file = click.option(
+    "--file", "path", type=click.Path(dir_okay=False, path_type=Path), help="Another list."
+)
+
+
+@click.group("erasures")
+def erasures_group() -> None:
+    """The list of erased customers that is kept outside the database."""
+
+
+@erasures_group.command("export")
+@_file
+def export(path: Path | None) -> None:
+    """Add to the list what the database has and the list lacks."""
+    with transaction() as session:
+        count = vault.export_erasures(session, path)
+    click.echo(f"{count} erasures added.")
+
+
+@erasures_group.command("replay")
+@_file
+def replay(path: Path | None) -> None:
+    """Erase again whoever a restored backup brought back. Run it before opening to anybody."""
+    with transaction() as session:
+        try:
+            returned = erasure.replay_erasures(session, path)
+        except (vault.ForgedErasure, FileNotFoundError) as refusal:
+            raise click.ClickException(str(refusal)) from None
+        for customer_id in returned:
+            detail = {"reason": "replayed"}
+            audit.record(session, COMMAND_LINE, "customer.erased", "customer", customer_id, detail)
+    click.echo(f"{len(returned)} customers erased again.")
+
+
+COMMANDS: list[click.Command] = [erasures_group]
