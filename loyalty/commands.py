@@ -3,8 +3,8 @@
 import click
 
 import migrations
-from loyalty.database import sqlalchemy_url
 from loyalty.customers import commands as customers
+from loyalty.database import sqlalchemy_url
 from loyalty.outbox import commands as outbox
 from loyalty.settings import BadSetting, settings
 from loyalty.staff import commands as staff
