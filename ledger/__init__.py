@@ -30,7 +30,7 @@ from ledger.acts import (
     Reverse,
     Terms,
 )
-from ledger.posting import LedgerFault, lock, post
+from ledger.posting import lock, post
 
 __all__ = [
     "AT_ONCE",
@@ -43,7 +43,6 @@ __all__ = [
     "Expire",
     "Hold",
     "House",
-    "LedgerFault",
     "Line",
     "Move",
     "Outcome",

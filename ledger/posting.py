@@ -1,8 +1,8 @@
 """`post`: the only way into the ledger, for one entry and for a million.
 
 Two statements whatever the number of entries: `ledger.read_book` locks the wallets and then
-reads what the decision needs, `decide` decides in Python, and everything is written in one
-statement.
+reads what the decision needs, `decide` decides in Python, and `ledger.write_book` writes it all.
+
 """
 
 from __future__ import annotations
@@ -50,45 +50,25 @@ LOCK = """
 SELECT account_id FROM ledger.wallets
 WHERE account_id = ANY(%s) ORDER BY account_id FOR NO KEY UPDATE"""
 
-INSERTS = {
-    "entries": (
-        "account_id bigint, id bigint, home_id bigint, kind text, source text, reference text,"
-        " digest bytea, position bigint, transfers smallint, cause jsonb,"
-        " effective_at timestamptz, recorded_at timestamptz"
-    ),
-    "transfers": (
-        "account_id bigint, position bigint, entry_id bigint, from_account_id bigint,"
-        " to_account_id bigint, amount bigint, balance_after bigint, reverses bigint"
-    ),
-    "lots": (
-        "account_id bigint, position bigint, amount bigint, available_from timestamptz,"
-        " expires_at timestamptz, terms bytea, remaining bigint, held bigint, expired bigint,"
-        " open boolean"
-    ),
-    "lot_uses": "account_id bigint, position bigint, lot bigint, amount bigint",
-    "holds": (
-        "account_id bigint, id bigint, amount bigint, lapses_at timestamptz, remaining bigint"
-    ),
-    "hold_lots": ("account_id bigint, hold_id bigint, lot bigint, amount bigint, remaining bigint"),
-    "hold_moves": "account_id bigint, entry_id bigint, hold_id bigint, kind text, amount bigint",
-}
-UPDATES = {
-    "wallets": ("account_id", "posted bigint, held bigint, debt bigint, position bigint"),
-    "lots": (
-        "account_id, position",
-        "remaining bigint, held bigint, expired bigint, open boolean",
-    ),
-    "holds": ("account_id, id", "remaining bigint"),
-    "hold_lots": ("account_id, hold_id, lot", "remaining bigint"),
-}
-TOTAL = (
-    "account_id bigint, expires_at timestamptz, available_from timestamptz,"
-    " remaining bigint, held bigint"
+READ_BOOK = "SELECT ledger.read_book(%s::json)::text"
+
+# The lists that `ledger.write_book` takes, in its order.
+LISTS = (
+    "new_entries",
+    "new_transfers",
+    "new_lots",
+    "new_lot_uses",
+    "new_holds",
+    "new_hold_lots",
+    "new_hold_moves",
+    "old_wallets",
+    "old_lots",
+    "old_holds",
+    "old_hold_lots",
+    "raised",
+    "lowered",
 )
-
-
-class LedgerFault(Exception):
-    """The database did not do what was decided; the transaction must be rolled back."""
+WRITE_BOOK = f"SELECT ledger.write_book({', '.join('%s::json' for _ in LISTS)})"
 
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -104,7 +84,7 @@ def post(session: Session, entries: Sequence[Entry]) -> list[Outcome]:
     entry does not disturb its neighbours. Locks all wallets first, in id order: a transaction
     that posts twice should name all its wallets in `lock` before.
 
-    Raises `LedgerFault` if the database does less than was decided.
+    Raises the driver's errors; the caller's transaction is then rolled back whole.
     """
     if not entries:
         return []
@@ -213,7 +193,7 @@ def _connection(session: Session) -> Connection:
 def _read_book(session: Session, connection: Connection, needs: _Needs) -> tuple[Book, list[int]]:
     units = _units.setdefault(_engine(session), {})
     with connection.cursor() as cursor:
-        cursor.execute("SELECT ledger.read_book(%s::json)::text", (needs.ask(units),))
+        cursor.execute(READ_BOOK, (needs.ask(units),))
         (answer,) = cursor.fetchone() or (None,)
     found = orjson.loads(answer)
     wallets = {row["account_id"]: Wallet(*row.values()) for row in found["wallets"] or ()}
@@ -325,40 +305,15 @@ def _known(
 
 
 def _write(connection: Connection, book: Book, writing: Writing) -> None:
-    inserts, updates = _rows(book, writing)
-    raised, lowered = _split_totals(writing.totals)
-    parts: list[str] = []
-    parameters: dict[str, str] = {}
-
-    def add(name: str, query: str, rows: list[dict[str, Any]]) -> None:
-        parts.append(f"{name} AS ({query})")
-        parameters[name] = _json(rows)
-
-    for table, rows in inserts.items():
-        if rows:
-            add(f"new_{table}", _INSERTS[table], rows)
-    for table, rows in updates.items():
-        if rows:
-            add(f"old_{table}", _UPDATES[table], rows)
-    if raised:
-        add("raised", _RAISE, raised)
-    if lowered:
-        add("lowered", _LOWER, lowered)
-        updates["lowered"] = lowered
-    counted = [n if n == "lowered" else f"old_{n}" for n, rows in updates.items() if rows]
-    counts = ", ".join(f"(SELECT count(*) FROM {name})" for name in counted)
+    rows = _rows(book, writing)
     with connection.cursor() as cursor:
-        cursor.execute(f"WITH {', '.join(parts)} SELECT {counts}", parameters)
-        found = cursor.fetchone()
-    expected = tuple(len(rows) for rows in updates.values() if rows)
-    if found != expected:
-        raise LedgerFault(f"changed {found} rows of {counted}, not {expected}")
+        cursor.execute(
+            WRITE_BOOK, [_json(rows[name]) if rows.get(name) else None for name in LISTS]
+        )
 
 
-def _rows(
-    book: Book, writing: Writing
-) -> tuple[dict[str, list[dict[str, Any]]], dict[str, list[dict[str, Any]]]]:
-    """Return the rows to insert and the rows to update, by table."""
+def _rows(book: Book, writing: Writing) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows to write by the name of their list in `LISTS`."""
     for row in writing.entries:
         row["digest"] = _hex(row["digest"])
     new_lots: list[dict[str, Any]] = []
@@ -379,22 +334,22 @@ def _rows(
         row["remaining"] = book.wallets[row["account_id"]].holds[row["id"]].remaining
     for row in writing.hold_lots:
         row["remaining"] = book.wallets[row["account_id"]].holds[row["hold_id"]].lots[row["lot"]]
-    inserts = {
-        "entries": writing.entries,
-        "transfers": writing.transfers,
-        "lots": new_lots,
-        "lot_uses": writing.lot_uses,
-        "holds": writing.new_holds,
-        "hold_lots": writing.hold_lots,
-        "hold_moves": writing.hold_moves,
+    raised, lowered = _split_totals(writing.totals)
+    return {
+        "new_entries": writing.entries,
+        "new_transfers": writing.transfers,
+        "new_lots": new_lots,
+        "new_lot_uses": writing.lot_uses,
+        "new_holds": writing.new_holds,
+        "new_hold_lots": writing.hold_lots,
+        "new_hold_moves": writing.hold_moves,
+        "old_wallets": [_wallet_row(book.wallets[account]) for account in sorted(writing.wallets)],
+        "old_lots": old_lots,
+        "old_holds": old_holds,
+        "old_hold_lots": old_hold_lots,
+        "raised": raised,
+        "lowered": lowered,
     }
-    updates = {
-        "wallets": [_wallet_row(book.wallets[account]) for account in sorted(writing.wallets)],
-        "lots": old_lots,
-        "holds": old_holds,
-        "hold_lots": old_hold_lots,
-    }
-    return inserts, updates
 
 
 def _wallet_row(wallet: Wallet) -> dict[str, Any]:
@@ -444,45 +399,6 @@ def _split_totals(
         elif remaining or held:
             lowered.append(row)
     return raised, lowered
-
-
-def _names(columns: str) -> list[str]:
-    return [column.split()[0] for column in columns.split(",")]
-
-
-def _insert(table: str, columns: str) -> str:
-    names = ", ".join(_names(columns))
-    return (
-        f"INSERT INTO ledger.{table} ({names}) SELECT {names}"
-        f" FROM json_to_recordset(%(new_{table})s::json) AS r({columns})"
-    )
-
-
-def _update(table: str, keys: str, columns: str) -> str:
-    key_columns = ", ".join(f"{key} bigint" for key in _names(keys))
-    sets = ", ".join(f"{name} = r.{name}" for name in _names(columns))
-    same = " AND ".join(f"t.{key} = r.{key}" for key in _names(keys))
-    return (
-        f"UPDATE ledger.{table} t SET {sets}"
-        f" FROM json_to_recordset(%(old_{table})s::json) AS r({key_columns}, {columns})"
-        f" WHERE {same} RETURNING 1"
-    )
-
-
-_INSERTS = {table: _insert(table, columns) for table, columns in INSERTS.items()}
-_UPDATES = {table: _update(table, *parts) for table, parts in UPDATES.items()}
-_RAISE = (
-    "INSERT INTO ledger.lot_totals AS t (account_id, expires_at, available_from, remaining, held)"
-    f" SELECT * FROM json_to_recordset(%(raised)s::json) AS r({TOTAL})"
-    " ON CONFLICT (account_id, expires_at, available_from) DO UPDATE"
-    " SET remaining = t.remaining + excluded.remaining, held = t.held + excluded.held"
-)
-_LOWER = (
-    "UPDATE ledger.lot_totals t SET remaining = t.remaining + r.remaining, held = t.held + r.held"
-    f" FROM json_to_recordset(%(lowered)s::json) AS r({TOTAL})"
-    " WHERE t.account_id = r.account_id AND t.expires_at = r.expires_at"
-    " AND t.available_from = r.available_from RETURNING 1"
-)
 
 
 def _json(rows: object) -> str:

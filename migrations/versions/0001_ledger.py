@@ -241,11 +241,19 @@ BEGIN
 END $$
 """
 
+# The planner may know nothing yet of tables that an import is filling: these functions look rows
+# up by key and must do so from the first row to the last.
+BY_KEY = """
+    SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
+    SET enable_hashjoin = off SET enable_mergejoin = off SET enable_bitmapscan = off
+"""
+
 # Locks the wallets, then reads what deciding needs, in one round trip. A function of PL/pgSQL
 # takes a new snapshot for each of its statements, so what it reads was committed before the
 # locks were granted; a single statement would read what stood before it waited for them.
-READ_BOOK = """
-CREATE FUNCTION ledger.read_book(needs json) RETURNS json LANGUAGE plpgsql VOLATILE AS $$
+READ_BOOK = f"""
+CREATE FUNCTION ledger.read_book(needs json) RETURNS json
+LANGUAGE plpgsql VOLATILE {BY_KEY} AS $$
 DECLARE
     asked bigint[] := ARRAY(SELECT json_array_elements_text(needs->'accounts')::bigint);
     wallets json;
@@ -367,6 +375,141 @@ BEGIN
 END $$
 """
 
+EXPECT = """
+CREATE FUNCTION ledger.expect(name text, expected bigint, changed bigint) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF expected <> changed THEN
+        RAISE EXCEPTION '% of % rows of % changed', changed, expected, name
+            USING ERRCODE = 'data_corrupted';
+    END IF;
+END $$
+"""
+
+# Writes what was decided, in the order that the foreign keys ask for; an absent list is null.
+WRITE_BOOK = f"""
+CREATE FUNCTION ledger.write_book(
+    new_entries json, new_transfers json, new_lots json, new_lot_uses json, new_holds json,
+    new_hold_lots json, new_hold_moves json, old_wallets json, old_lots json, old_holds json,
+    old_hold_lots json, raised json, lowered json
+) RETURNS void LANGUAGE plpgsql VOLATILE {BY_KEY} AS $$
+DECLARE
+    changed bigint;
+BEGIN
+    IF new_entries IS NOT NULL THEN
+        INSERT INTO ledger.entries (
+            account_id, id, home_id, kind, source, reference, digest, position, transfers,
+            cause, effective_at, recorded_at
+        ) SELECT * FROM json_to_recordset(new_entries) AS r(
+            account_id bigint, id bigint, home_id bigint, kind text, source text,
+            reference text, digest bytea, position bigint, transfers smallint, cause jsonb,
+            effective_at timestamptz, recorded_at timestamptz
+        );
+    END IF;
+    IF new_transfers IS NOT NULL THEN
+        INSERT INTO ledger.transfers (
+            account_id, position, entry_id, from_account_id, to_account_id, amount,
+            balance_after, reverses
+        ) SELECT * FROM json_to_recordset(new_transfers) AS r(
+            account_id bigint, position bigint, entry_id bigint, from_account_id bigint,
+            to_account_id bigint, amount bigint, balance_after bigint, reverses bigint
+        );
+    END IF;
+    IF new_lots IS NOT NULL THEN
+        INSERT INTO ledger.lots (
+            account_id, position, amount, available_from, expires_at, terms, remaining, held,
+            expired, open
+        ) SELECT * FROM json_to_recordset(new_lots) AS r(
+            account_id bigint, position bigint, amount bigint, available_from timestamptz,
+            expires_at timestamptz, terms bytea, remaining bigint, held bigint,
+            expired bigint, open boolean
+        );
+    END IF;
+    IF new_lot_uses IS NOT NULL THEN
+        INSERT INTO ledger.lot_uses (
+            account_id, position, lot, amount
+        ) SELECT * FROM json_to_recordset(new_lot_uses) AS r(
+            account_id bigint, position bigint, lot bigint, amount bigint
+        );
+    END IF;
+    IF new_holds IS NOT NULL THEN
+        INSERT INTO ledger.holds (
+            account_id, id, amount, lapses_at, remaining
+        ) SELECT * FROM json_to_recordset(new_holds) AS r(
+            account_id bigint, id bigint, amount bigint, lapses_at timestamptz,
+            remaining bigint
+        );
+    END IF;
+    IF new_hold_lots IS NOT NULL THEN
+        INSERT INTO ledger.hold_lots (
+            account_id, hold_id, lot, amount, remaining
+        ) SELECT * FROM json_to_recordset(new_hold_lots) AS r(
+            account_id bigint, hold_id bigint, lot bigint, amount bigint, remaining bigint
+        );
+    END IF;
+    IF new_hold_moves IS NOT NULL THEN
+        INSERT INTO ledger.hold_moves (
+            account_id, entry_id, hold_id, kind, amount
+        ) SELECT * FROM json_to_recordset(new_hold_moves) AS r(
+            account_id bigint, entry_id bigint, hold_id bigint, kind text, amount bigint
+        );
+    END IF;
+    IF old_wallets IS NOT NULL THEN
+        UPDATE ledger.wallets t SET posted = r.posted, held = r.held, debt = r.debt, position = r.position
+        FROM json_to_recordset(old_wallets) AS r(
+            account_id bigint, posted bigint, held bigint, debt bigint, position bigint
+        ) WHERE t.account_id = r.account_id;
+        GET DIAGNOSTICS changed = ROW_COUNT;
+        PERFORM ledger.expect('wallets', json_array_length(old_wallets), changed);
+    END IF;
+    IF old_lots IS NOT NULL THEN
+        UPDATE ledger.lots t SET remaining = r.remaining, held = r.held, expired = r.expired, open = r.open
+        FROM json_to_recordset(old_lots) AS r(
+            account_id bigint, position bigint, remaining bigint, held bigint,
+            expired bigint, open boolean
+        ) WHERE t.account_id = r.account_id AND t.position = r.position;
+        GET DIAGNOSTICS changed = ROW_COUNT;
+        PERFORM ledger.expect('lots', json_array_length(old_lots), changed);
+    END IF;
+    IF old_holds IS NOT NULL THEN
+        UPDATE ledger.holds t SET remaining = r.remaining
+        FROM json_to_recordset(old_holds) AS r(
+            account_id bigint, id bigint, remaining bigint
+        ) WHERE t.account_id = r.account_id AND t.id = r.id;
+        GET DIAGNOSTICS changed = ROW_COUNT;
+        PERFORM ledger.expect('holds', json_array_length(old_holds), changed);
+    END IF;
+    IF old_hold_lots IS NOT NULL THEN
+        UPDATE ledger.hold_lots t SET remaining = r.remaining
+        FROM json_to_recordset(old_hold_lots) AS r(
+            account_id bigint, hold_id bigint, lot bigint, remaining bigint
+        ) WHERE t.account_id = r.account_id AND t.hold_id = r.hold_id AND t.lot = r.lot;
+        GET DIAGNOSTICS changed = ROW_COUNT;
+        PERFORM ledger.expect('hold_lots', json_array_length(old_hold_lots), changed);
+    END IF;
+    IF raised IS NOT NULL THEN
+        INSERT INTO ledger.lot_totals AS t (account_id, expires_at, available_from, remaining, held)
+        SELECT * FROM json_to_recordset(raised) AS r(
+            account_id bigint, expires_at timestamptz, available_from timestamptz,
+            remaining bigint, held bigint
+        )
+        ON CONFLICT (account_id, expires_at, available_from) DO UPDATE
+        SET remaining = t.remaining + excluded.remaining, held = t.held + excluded.held;
+    END IF;
+    IF lowered IS NOT NULL THEN
+        UPDATE ledger.lot_totals t
+        SET remaining = t.remaining + r.remaining, held = t.held + r.held
+        FROM json_to_recordset(lowered) AS r(
+            account_id bigint, expires_at timestamptz, available_from timestamptz,
+            remaining bigint, held bigint
+        ) WHERE t.account_id = r.account_id AND t.expires_at = r.expires_at
+            AND t.available_from = r.available_from;
+        GET DIAGNOSTICS changed = ROW_COUNT;
+        PERFORM ledger.expect('lot_totals', json_array_length(lowered), changed);
+    END IF;
+END $$
+"""
+
 # What a projection's row says of the past stays; only its running figures move.
 KEPT_COLUMNS = {
     "lots": ("account_id", "position", "amount", "available_from", "expires_at", "terms"),
@@ -391,7 +534,14 @@ def upgrade() -> None:
         guards.create_schema(schema)
     for statement in TABLES.split(";\n"):
         op.execute(statement)
-    for function in (REFUSE_CHANGE, REFUSE_REWRITE, REFUSE_OVER_REVERSAL, READ_BOOK):
+    for function in (
+        REFUSE_CHANGE,
+        REFUSE_REWRITE,
+        REFUSE_OVER_REVERSAL,
+        READ_BOOK,
+        EXPECT,
+        WRITE_BOOK,
+    ):
         op.execute(function)
     for table in APPEND_ONLY:
         guards.append_only(f"ledger.{table}")
