@@ -1,8 +1,8 @@
 """The bytes that are hashed for one entry in one log.
 
-A value is one tag byte, a length of four bytes (big endian) and its content: `n` null (no
-content), `i` a whole number in decimal ASCII, `t` a text in UTF-8, `b` bytes; `l` is a list,
-whose length counts its items, which follow. So no two different contents have the same bytes.
+A value starts with a tag byte: `n` is null; `i` a whole number, in eight bytes with sign; `t` a
+text in UTF-8 and `b` bytes, each after a length of four bytes; `l` a list: four bytes say how
+many values follow. Numbers are big endian. So no two different contents have the same bytes.
 
 A leaf is the list: format, hash algorithm, and then the parts named in `PARTS`, each a list of
 rows, each row the list of its columns in the order given there. Instants are microseconds since
@@ -10,8 +10,9 @@ rows, each row the list of its columns in the order given there. Instants are mi
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from json.encoder import encode_basestring
+from struct import Struct
 from typing import Any
 
 FORMAT = "quanyi.ledger.leaf/1"
@@ -60,6 +61,9 @@ Row = tuple[Any, ...]
 Content = Sequence[Sequence[Row]]
 """What one leaf covers: for each of `PARTS`, in order, its rows."""
 
+_whole = Struct(">cq").pack
+_sized = Struct(">cI").pack
+
 
 def leaf_bytes(content: Content, algorithm: str, form: str = FORMAT) -> bytes:
     """Return the bytes of one leaf, for hashing with `algorithm`.
@@ -73,31 +77,31 @@ def leaf_bytes(content: Content, algorithm: str, form: str = FORMAT) -> bytes:
 def encode(value: object) -> bytes:
     """Return the bytes of a value: None, a whole number, a text, bytes, or a list of these.
 
-    Raises `TypeError` on anything else (a float, a boolean): it has no canonical form.
+    Raises `TypeError` on anything else (a float, a boolean): it has no canonical form; and
+    `struct.error` on a number beyond 64 bits.
     """
     parts: list[bytes] = []
-    _encode(value, parts.append)
+    _encode((value,), parts.append)
     return b"".join(parts)
 
 
-def _encode(value: Any, write: Callable[[bytes], None]) -> None:
-    kind = type(value)
-    if kind is int:
-        content = b"%d" % value
-        write(b"i" + len(content).to_bytes(4, "big") + content)
-    elif kind is str:
-        content = value.encode()
-        write(b"t" + len(content).to_bytes(4, "big") + content)
-    elif value is None:
-        write(b"n\0\0\0\0")
-    elif kind is bytes:
-        write(b"b" + len(value).to_bytes(4, "big") + value)
-    elif kind is list or kind is tuple:
-        write(b"l" + len(value).to_bytes(4, "big"))
-        for item in value:
+def _encode(items: Iterable[Any], write: Callable[[bytes], None]) -> None:
+    for item in items:
+        kind = item.__class__
+        if kind is int:
+            write(_whole(b"i", item))
+        elif kind is str:
+            content = item.encode()
+            write(_sized(b"t", len(content)) + content)
+        elif item is None:
+            write(b"n")
+        elif kind is bytes:
+            write(_sized(b"b", len(item)) + item)
+        elif kind is list or kind is tuple:
+            write(_sized(b"l", len(item)))
             _encode(item, write)
-    else:
-        raise TypeError(f"a {kind.__name__} has no canonical form")
+        else:
+            raise TypeError(f"a {kind.__name__} has no canonical form")
 
 
 class _Number(str):

@@ -20,7 +20,7 @@ _FIRST, _COUNT, _CAUSE = 7, 8, 9
 _ACCOUNTS = """
 SELECT a.id, u.code, u.kind, a.role, a.holder, w.floor, a.opened_at
 FROM ledger.accounts a JOIN ledger.units u ON u.id = a.unit_id
-LEFT JOIN ledger.wallets w ON w.account_id = a.id WHERE a.id = ANY(%s)"""
+LEFT JOIN ledger.wallets w ON w.account_id = a.id WHERE a.id = ANY(%s::bigint[])"""
 
 _KEYS = "unnest(%s::bigint[], %s::bigint[], %s::bigint[]) WITH ORDINALITY"
 _TRANSFERS = f"""
@@ -80,6 +80,11 @@ def reading(connection: Connection) -> Cursor:
     return cursor
 
 
+def array(numbers: Iterable[int]) -> str:
+    """Return numbers as PostgreSQL writes an array: much faster than the driver's own way."""
+    return "{" + ",".join(map(str, numbers)) + "}"
+
+
 def read_contents(connection: Connection, entries: Sequence[Row]) -> list[Content]:
     """Return what the leaf of each entry covers, in their order.
 
@@ -88,11 +93,11 @@ def read_contents(connection: Connection, entries: Sequence[Row]) -> list[Conten
     """
     moving = [n for n, entry in enumerate(entries) if entry[_COUNT]]
     ranges = (
-        [entries[n][0] for n in moving],
-        [entries[n][_FIRST] for n in moving],
-        [_last(entries[n]) for n in moving],
+        array(entries[n][0] for n in moving),
+        array(entries[n][_FIRST] for n in moving),
+        array(_last(entries[n]) for n in moving),
     )
-    ids = ([entry[0] for entry in entries], [entry[1] for entry in entries])
+    ids = (array(entry[0] for entry in entries), array(entry[1] for entry in entries))
     with reading(connection) as cursor:
         transfers = _by_entry(cursor.execute(_TRANSFERS, ranges), len(moving))
         lots = _by_entry(cursor.execute(_LOTS, ranges), len(moving))
@@ -101,7 +106,8 @@ def read_contents(connection: Connection, entries: Sequence[Row]) -> list[Conten
         hold_lots = _by_entry(cursor.execute(_HOLD_LOTS, ids), len(entries))
         hold_moves = _by_entry(cursor.execute(_HOLD_MOVES, ids), len(entries))
         named = {account for rows in transfers for row in rows for account in row[2:4]}
-        cursor.execute(_ACCOUNTS, (sorted(named.union(ids[0])),))
+        named.update(entry[0] for entry in entries)
+        cursor.execute(_ACCOUNTS, (array(named),))
         accounts = {row[0]: row for row in cursor}
     place = dict(zip(moving, range(len(moving)), strict=True))
     contents: list[Content] = []

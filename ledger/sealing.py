@@ -25,12 +25,13 @@ from dataclasses import dataclass, field
 from sqlalchemy.orm import Session
 
 from ledger.canonical import leaf_bytes
-from ledger.contents import ENTRY, Connection, connection_of, read_contents, reading
+from ledger.contents import ENTRY, Connection, array, connection_of, read_contents, reading
 from ledger.merkle import FAN_OUT, Hashing, Tree
 
 Key = tuple[int, int]
 """Entry id and account id: the order in which a log is sealed."""
 START: Key = (0, 0)
+BATCH = 5_000
 
 _WRITERS = """
 SELECT virtualtransaction FROM pg_locks
@@ -80,7 +81,7 @@ class Log:
         return Hashing(self.algorithm)
 
 
-def seal(session: Session, log: Log, *, limit: int = 10_000, patience: float = 60.0) -> int:
+def seal(session: Session, log: Log, *, limit: int = BATCH, patience: float = 60.0) -> int:
     """Seal up to `limit` rows of `log` and return how many; fewer means that no more is final.
 
     Part of the transaction of `session`, which runs as the sealer; the sums per account in
@@ -220,9 +221,9 @@ def _read_hashes(
 def _add_totals(connection: Connection, totals: dict[int, list[int]]) -> None:
     if totals:
         accounts = sorted(totals)
-        debits = [totals[account][0] for account in accounts]
-        credited = [totals[account][1] for account in accounts]
-        connection.execute(_ADD_TOTALS, (accounts, debits, credited))
+        debits = array(totals[account][0] for account in accounts)
+        credited = array(totals[account][1] for account in accounts)
+        connection.execute(_ADD_TOTALS, (array(accounts), debits, credited))
 
 
 def _take_entries(connection: Connection, after: Key, through: int, limit: int) -> Batch:
