@@ -33,9 +33,13 @@ Verify = Callable[[str], Verified]
 class BearerTokens:
     """The tokens that this process has verified lately."""
 
-    def __init__(self, verify: Verify) -> None:
-        """`verify` checks a token's signature, claims and standing, or raises `Refused`."""
+    def __init__(self, verify: Verify, clock: Callable[[], float] = time.monotonic) -> None:
+        """`verify` checks a token's signature, claims and standing, or raises `Refused`.
+
+        `clock` counts seconds and never goes back, whatever is done to the time of day.
+        """
         self._verify = verify
+        self._clock = clock
         self._known: dict[bytes, tuple[float, Caller]] = {}
 
     def find_caller(self, header: str | None, request_id: str) -> Caller:
@@ -49,7 +53,7 @@ class BearerTokens:
         token = match[1]
         digest = sha256(token.encode()).digest()
         known = self._known.get(digest)
-        if known is not None and known[0] > time.monotonic():
+        if known is not None and known[0] > self._clock():
             return known[1].on(request_id)
         return self._remember(digest, self._verify(token)).on(request_id)
 
@@ -59,10 +63,10 @@ class BearerTokens:
 
     def _remember(self, digest: bytes, verified: Verified) -> Caller:
         if len(self._known) >= MOST_TOKENS:
-            now = time.monotonic()
+            now = self._clock()
             self._known = {d: k for d, k in list(self._known.items()) if k[0] > now}
             if len(self._known) >= MOST_TOKENS:
                 self.forget()
         left = min(BELIEVED_FOR, verified.expires_at - time.time())
-        self._known[digest] = (time.monotonic() + left, verified.caller)
+        self._known[digest] = (self._clock() + left, verified.caller)
         return verified.caller

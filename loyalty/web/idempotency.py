@@ -20,7 +20,7 @@ from loyalty.web.errors import Refused
 
 KEPT_DAYS = 30
 
-_KEY = re.compile(r'"([!#-\[\]-~]{1,255})"|([!-~]{1,255})')
+_KEY = re.compile(r'"([!#-\[\]-~]{1,255})"|([!#-~]{1,255})')
 _CLAIM = (
     "INSERT INTO loyalty.idempotency_keys (caller, key, request_digest) "
     "VALUES (%(caller)s, %(key)s, %(digest)s) ON CONFLICT DO NOTHING RETURNING true"

@@ -21,6 +21,6 @@ def configure() -> None:
             structlog.processors.JSONRenderer(sort_keys=True),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=True,
+        # Standard error as it is when something is written: whoever redirects it gets the line.
+        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
     )
