@@ -30,7 +30,19 @@ from ledger.acts import (
     Reverse,
     Terms,
 )
+from ledger.expiry import find_expired, find_lapsed_holds
+from ledger.liability import Movement, read_movement, read_outstanding
 from ledger.posting import lock, post
+from ledger.reading import (
+    Balance,
+    StatementLine,
+    UnknownAccount,
+    read_balance,
+    read_balance_as_of,
+    read_balances,
+    read_line,
+    read_statement,
+)
 
 __all__ = [
     "AT_ONCE",
@@ -38,6 +50,7 @@ __all__ = [
     "NEVER",
     "PLAIN",
     "Act",
+    "Balance",
     "Capture",
     "Entry",
     "Expire",
@@ -45,12 +58,17 @@ __all__ = [
     "House",
     "Line",
     "Move",
+    "Movement",
     "Outcome",
     "Posted",
     "Refusal",
     "Release",
     "Reverse",
+    "StatementLine",
     "Terms",
+    "UnknownAccount",
+    "find_expired",
+    "find_lapsed_holds",
     "find_wallets",
     "house",
     "lock",
@@ -58,4 +76,11 @@ __all__ = [
     "open_unit",
     "open_wallets",
     "post",
+    "read_balance",
+    "read_balance_as_of",
+    "read_balances",
+    "read_line",
+    "read_movement",
+    "read_outstanding",
+    "read_statement",
 ]

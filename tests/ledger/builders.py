@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 import ledger
@@ -71,6 +72,4 @@ def refused(entry: ledger.Entry) -> str:
 
 
 def scalar(session: Session, sql: str, **parameters: object) -> object:
-    from sqlalchemy import text
-
     return session.execute(text(sql), parameters).scalar_one()

@@ -1,11 +1,16 @@
 """Posting: amounts move whole, from the right lots, once, and never below the floor."""
 
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import text
+
 import ledger
 from loyalty.database import transaction
 from tests.ledger.builders import (
     LATER,
     PAST,
     SOON,
+    World,
     act,
     build_world,
     earn,
@@ -206,9 +211,7 @@ def test_amounts_and_accounts_that_make_no_sense_are_refused(database: Database)
     assert post_one(earn(world, 2**53 - 1, "g"))
 
 
-def lots(world) -> dict[int, int]:
-    from sqlalchemy import text
-
+def lots(world: World) -> dict[int, int]:
     with transaction() as session:
         rows = session.execute(
             text("SELECT position, remaining FROM ledger.lots WHERE account_id = :a"),
@@ -217,14 +220,10 @@ def lots(world) -> dict[int, int]:
         return {row.position: row.remaining for row in rows}
 
 
-def soonest():
-    from datetime import UTC, datetime, timedelta
-
+def soonest() -> datetime:
     return datetime.now(UTC) + timedelta(milliseconds=400)
 
 
 def wait_until_past(database: Database) -> None:
-    from sqlalchemy import text
-
     with transaction() as session:
         session.execute(text("SELECT pg_sleep(0.5)"))
