@@ -80,15 +80,14 @@ def clean(new: NewCustomer, today: date) -> NewCustomer | list[Fault]:
             faults.append(Fault(name, str(refused)))
             return None
 
-    phone = keep("phone", _phone, new.phone)
     cleaned = replace(
         new,
         reference=keep("reference", _reference, new.reference) or "",
         name=keep("name", _name, new.name),
-        phone=phone,
+        phone=keep("phone", _phone, new.phone),
         email=keep("email", _email, new.email),
     )
-    if phone is not None and phone.removeprefix("+86") in new.reference:
+    if cleaned.phone is not None and cleaned.phone.removeprefix("+86") in new.reference:
         faults.append(Fault("reference", "own_phone"))
     if new.birthday is not None and not EARLIEST_BIRTHDAY <= new.birthday <= today:
         faults.append(Fault("birthday", "range"))
