@@ -1,0 +1,83 @@
+"""Finding programmes. Their rows never change, so each process reads a programme once."""
+
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
+
+import ledger
+from loyalty.web import NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class Programme:
+    """A programme with the house accounts of its two units.
+
+    `currency` has two minor digits; `zone` is where its days begin and end.
+    """
+
+    id: int
+    code: str
+    name_zh: str
+    name_en: str
+    zone_name: str
+    currency: str
+    points_unit_id: int
+    status_unit_id: int
+    inactivity_months: int | None
+    debt_limit: int
+    points: ledger.House
+    status: ledger.House
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone in which the programme's days begin and end."""
+        return ZoneInfo(self.zone_name)
+
+
+FIND = text("""
+SELECT id, code, name_zh, name_en, zone, currency, points_unit_id, status_unit_id,
+    inactivity_months, debt_limit
+FROM loyalty.programmes WHERE CAST(:code AS text) IS NULL OR code = :code ORDER BY id
+""")
+
+
+_found: WeakKeyDictionary[Engine, dict[str, Programme]] = WeakKeyDictionary()
+
+
+def find_programme(session: Session, code: str) -> Programme:
+    """Return the programme with this code. Raises `NotFound`."""
+    found = _found.setdefault(session.get_bind().engine, {})
+    if code not in found:
+        found.update({programme.code: programme for programme in _read(session, code)})
+    if code not in found:
+        raise NotFound
+    return found[code]
+
+
+def list_programmes(session: Session) -> list[Programme]:
+    """Return all programmes, in the order in which they were opened."""
+    return _read(session, None)
+
+
+def _read(session: Session, code: str | None) -> list[Programme]:
+    rows = session.execute(FIND, {"code": code}).all()
+    return [
+        Programme(
+            row.id,
+            row.code,
+            row.name_zh,
+            row.name_en,
+            row.zone,
+            row.currency,
+            row.points_unit_id,
+            row.status_unit_id,
+            row.inactivity_months,
+            row.debt_limit,
+            points=ledger.house(session, row.points_unit_id),
+            status=ledger.house(session, row.status_unit_id),
+        )
+        for row in rows
+    ]
