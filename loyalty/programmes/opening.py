@@ -4,7 +4,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 import ledger
-from loyalty.programmes.queries import Programme, find_programme
+from loyalty.programmes.queries import Programme, read_programmes
 
 OPEN = text("""
 INSERT INTO loyalty.programmes (code, name_zh, name_en, zone, currency, points_unit_id,
@@ -44,4 +44,4 @@ def open_programme(
             "debt": debt_limit,
         },
     )
-    return find_programme(session, code)
+    return read_programmes(session, code)[0]

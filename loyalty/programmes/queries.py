@@ -51,7 +51,7 @@ def find_programme(session: Session, code: str) -> Programme:
     """Return the programme with this code. Raises `NotFound`."""
     found = _found.setdefault(session.get_bind().engine, {})
     if code not in found:
-        found.update({programme.code: programme for programme in _read(session, code)})
+        found.update({programme.code: programme for programme in read_programmes(session, code)})
     if code not in found:
         raise NotFound
     return found[code]
@@ -59,10 +59,11 @@ def find_programme(session: Session, code: str) -> Programme:
 
 def list_programmes(session: Session) -> list[Programme]:
     """Return all programmes, in the order in which they were opened."""
-    return _read(session, None)
+    return read_programmes(session, None)
 
 
-def _read(session: Session, code: str | None) -> list[Programme]:
+def read_programmes(session: Session, code: str | None) -> list[Programme]:
+    """Return the programme with this code, or all, as the database has them now."""
     rows = session.execute(FIND, {"code": code}).all()
     return [
         Programme(
