@@ -14,6 +14,7 @@ class Hash:
 
     def __init__(self, algorithm: str) -> None:
         try:
+            self.algorithm = algorithm
             self._name = NAMES[algorithm]
             hashlib.new(self._name)
         except (KeyError, ValueError) as error:
