@@ -37,11 +37,10 @@ import os, signal, time
 if os.fork() == 0:
     os.setsid()
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-while True:
-    time.sleep(60)
+time.sleep(300)
 """
 
-WAIT = "import time\nwhile True: time.sleep(60)"
+WAIT = "import time; time.sleep(300)"
 
 
 def python(name: str, source: str, login: str = WEB) -> Program:

@@ -25,8 +25,7 @@ for _ in range(2):
             os.setpgid(0, 0)
         note()
         break
-while True:
-    time.sleep(60)
+time.sleep(120)
 """
 """A command, the first to note its pid, with four descendants that left its session; all deaf."""
 
@@ -40,8 +39,8 @@ def family_of(note: Path) -> list[int]:
 def test_a_command_dies_with_a_starter_that_is_killed(tmp_path: Path, mode: str) -> None:
     starter = (
         "import sys, time; from loyalty.local.processes import start_leashed;"
-        f"print(start_leashed([sys.executable, '-c', {'import time; time.sleep(600)'!r}],"
-        f" mode={mode!r}).pid, flush=True); time.sleep(600)"
+        f"print(start_leashed([sys.executable, '-c', {'import time; time.sleep(120)'!r}],"
+        f" mode={mode!r}).pid, flush=True); time.sleep(120)"
     )
     with subprocess.Popen([sys.executable, "-c", starter], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -89,8 +88,8 @@ def test_a_kept_command_that_ends_by_itself_gives_its_status() -> None:
 def test_a_command_as_another_user_dies_with_its_starter_too(tmp_path: Path) -> None:
     starter = (
         "import time; from loyalty.local.processes import start_leashed;"
-        "print(start_leashed(['sleep', '600'], user='65534:65534').pid, flush=True);"
-        "time.sleep(600)"
+        "print(start_leashed(['sleep', '120'], user='65534:65534').pid, flush=True);"
+        "time.sleep(120)"
     )
     with subprocess.Popen([sys.executable, "-c", starter], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None

@@ -174,7 +174,7 @@ def test_a_step_that_fails_stops_the_start_and_leaves_nothing(home: Path, port: 
 
 
 def test_a_signal_during_a_step_stops_everything(home: Path, port: int) -> None:
-    slow = "print('Slow', flush=True)\nimport time\nwhile True: time.sleep(60)"
+    slow = "print('Slow', flush=True)\nimport time; time.sleep(300)"
     with Run(home, port, STEP=slow) as run:
         run.wait_for("Slow")
         assert run.end(signal.SIGINT) == 0
