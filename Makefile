@@ -34,7 +34,8 @@ check: environment-dev
 	.venv/bin/python -m ruff check .
 	.venv/bin/python -m ruff format --check .
 	.venv/bin/python -m mypy
-	cd ledger/verifier && ../../.venv/bin/python -m mypy --config-file ../../setup.cfg --explicit-package-bases .
+	cd ledger/verifier && ../../.venv/bin/python -m mypy --config-file ../../setup.cfg \
+		--cache-dir ../../.mypy_cache/verifier --explicit-package-bases .
 	.venv/bin/python -m pytest -n 2 --cov --cov-report=term
 
 bench: environment
