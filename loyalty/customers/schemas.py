@@ -108,7 +108,7 @@ class SearchSchema(Schema):
     purpose = fields.String(required=True, validate=validate.OneOf([p.value for p in Purpose]))
 
     @validates_schema
-    def check_one(self, data: dict[str, Any], **kwargs: Any) -> None:
+    def check_one(self, data: dict[str, Any], **_: Any) -> None:
         """Refuse a search for both or for neither."""
         if ("reference" in data) == ("phone" in data):
             raise ValidationError("one_of_two")

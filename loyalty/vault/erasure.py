@@ -104,11 +104,9 @@ def write_out(path: Path, receipts: Iterable[Receipt]) -> int:
         fcntl.flock(file, fcntl.LOCK_EX)
         _end_torn_line(file.fileno())
         file.seek(0)
-        listed = {receipt.customer_id for receipt in _read_lines(file, path)}
-        missing = [receipt for receipt in receipts if receipt.customer_id not in listed]
-        for receipt in missing:
-            line = {"statement": receipt.statement, "signature": receipt.signature.hex()}
-            file.write(json.dumps(line, sort_keys=True) + "\n")
+        listed = set(file)
+        missing = [line for line in map(_line, receipts) if line not in listed]
+        file.writelines(missing)
         file.flush()
         os.fsync(file.fileno())
     return len(missing)
@@ -182,6 +180,11 @@ def _record(session: Session, receipt: Receipt) -> None:
 def _signed(statement: dict[str, Any]) -> bytes:
     canonical = json.dumps(statement, sort_keys=True, separators=(",", ":"))
     return DOMAIN + canonical.encode()
+
+
+def _line(receipt: Receipt) -> str:
+    content = {"statement": receipt.statement, "signature": receipt.signature.hex()}
+    return json.dumps(content, sort_keys=True) + "\n"
 
 
 def _read_lines(file: Iterable[str], path: Path) -> Iterator[Receipt]:

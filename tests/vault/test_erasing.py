@@ -6,11 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from loyalty import vault
+from loyalty import outbox, vault
 from loyalty.database import transaction
+from loyalty.outbox.jobs import drain
 from loyalty.settings import settings
+from loyalty.vault import jobs
 from loyalty.vault.erasure import FILE, erasures_file, write_out
 from tests.servers import Database
+
+assert jobs  # registers what runs in the background
 
 COLUMN = "loyalty.customers.name"
 PHONE = "+8613812345678"
@@ -169,4 +173,14 @@ def test_a_receipt_written_out_twice_stands_once(database: Database) -> None:
     add(1)
     receipt = erase(1)
     assert write_out(erasures_file(), [receipt]) == 0
+    assert listed() == [1]
+
+
+def test_the_list_catches_up_in_the_background(database: Database) -> None:
+    add(1)
+    erase(1)
+    erasures_file().unlink()
+    with transaction() as session:
+        outbox.publish(session, "vault.export_erasures", "test", {})
+    drain("vault.export_erasures")
     assert listed() == [1]
