@@ -30,6 +30,7 @@ def _loyalty(*words: str) -> tuple[str, ...]:
 
 PLAN = Plan(
     steps=(
+        Program("keys", _loyalty("keys", "create", "--if-missing")),
         Program("migrate", _loyalty("migrate")),
         Program("demo", _loyalty("demo", "load")),
     ),

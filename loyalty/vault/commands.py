@@ -28,8 +28,11 @@ def keys_group() -> None:
 
 @keys_group.command("create")
 @click.option("--algorithm", type=_algorithm, default="AES-256-GCM", show_default=True)
-def create(algorithm: str) -> None:
+@click.option("--if-missing", is_flag=True, help="Do nothing where there is a key file.")
+def create(algorithm: str, if_missing: bool) -> None:
     """Make this installation's key file; an existing one is never overwritten."""
+    if if_missing and (settings().keys / keyfile.FILE).exists():
+        return
     click.echo(f"{keyfile.create_keys(settings().keys, algorithm)} made; back it up apart.")
 
 
