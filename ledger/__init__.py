@@ -21,6 +21,7 @@ from ledger.acts import (
     Entry,
     Expire,
     Hold,
+    Lapse,
     Line,
     Move,
     Outcome,
@@ -37,12 +38,14 @@ from ledger.reading import (
     Balance,
     StatementLine,
     UnknownAccount,
+    find_posted,
     read_balance,
     read_balance_as_of,
     read_balances,
     read_line,
     read_statement,
 )
+from ledger.terms import dump_json, keep_terms, read_terms
 
 __all__ = [
     "AT_ONCE",
@@ -56,6 +59,7 @@ __all__ = [
     "Expire",
     "Hold",
     "House",
+    "Lapse",
     "Line",
     "Move",
     "Movement",
@@ -67,10 +71,13 @@ __all__ = [
     "StatementLine",
     "Terms",
     "UnknownAccount",
+    "dump_json",
     "find_expired",
     "find_lapsed_holds",
+    "find_posted",
     "find_wallets",
     "house",
+    "keep_terms",
     "lock",
     "open_account",
     "open_unit",
@@ -83,4 +90,5 @@ __all__ = [
     "read_movement",
     "read_outstanding",
     "read_statement",
+    "read_terms",
 ]

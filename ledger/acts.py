@@ -88,7 +88,14 @@ class Expire:
     to_account: int
 
 
-Act = Move | Hold | Capture | Release | Reverse | Expire
+@dataclass(frozen=True, slots=True)
+class Lapse:
+    """Free what holds that have lapsed still reserve in a wallet."""
+
+    account: int
+
+
+Act = Move | Hold | Capture | Release | Reverse | Expire | Lapse
 
 
 @dataclass(frozen=True, slots=True)

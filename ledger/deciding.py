@@ -22,6 +22,7 @@ from ledger.acts import (
     Entry,
     Expire,
     Hold,
+    Lapse,
     Line,
     Move,
     Outcome,
@@ -87,7 +88,8 @@ class HoldState:
 class Original:
     """A transfer that is to be reversed: what it did, and what was reversed of it already.
 
-    `uses` maps lot position to what it took and has not been given back yet.
+    `uses` maps lot position to what it took and has not been given back yet. `is_expiry` says
+    that it swept out lapsed points.
     """
 
     position: int
@@ -97,11 +99,16 @@ class Original:
     reversed: int
     is_reversal: bool
     uses: dict[int, int]
+    is_expiry: bool = False
 
 
 @dataclass(slots=True)
 class Wallet:
-    """A wallet under its lock. `has_all_lots` is False when only the soonest lots were read."""
+    """A wallet under its lock.
+
+    `horizon` is the expiry and position of the last lot that was read where only the soonest
+    were; None: all that may be spent are here.
+    """
 
     account: int
     unit: int
@@ -113,12 +120,12 @@ class Wallet:
     lots: dict[int, Lot] = field(default_factory=dict)
     holds: dict[int, HoldState] = field(default_factory=dict)
     originals: dict[int, Original] = field(default_factory=dict)
-    has_all_lots: bool = True
+    horizon: tuple[datetime, int] | None = None
 
     def usable_lots(self, now: datetime) -> list[Lot]:
         """Return the lots that may be spent at `now`, soonest to expire first."""
         usable = [x for x in self.lots.values() if x.remaining > x.held and x.is_usable(now)]
-        usable.sort(key=lambda lot: (lot.expires_at, lot.position))
+        usable.sort(key=_soonest)
         return usable
 
 
@@ -222,7 +229,7 @@ def _decide_one(book: Book, writing: Writing, entry: Entry, entry_id: int) -> Ou
             book.wallets.update(saved)
         return refuse.refusal
     draft.write(writing, digest)
-    posted = Posted(entry_id, tuple(draft.lines), book.now)
+    posted = Posted(entry_id, draft.answer(), book.now)
     book.known[key] = (digest, Posted(entry_id, posted.lines, book.now, replayed=True))
     return posted
 
@@ -264,7 +271,7 @@ class _Draft:
 
     def save(self) -> dict[int, Wallet]:
         """Return copies of the wallets that the acts may change, to go back to."""
-        accounts = {account for act in self.entry.acts for account in wallets_of(act)}
+        accounts = {self.entry.account}.union(*(wallets_of(act) for act in self.entry.acts))
         return {a: copy.deepcopy(self.book.wallets[a]) for a in accounts if a in self.book.wallets}
 
     def check(self) -> None:
@@ -278,8 +285,10 @@ class _Draft:
             raise Refuse("several-holds", "an entry makes at most one hold")
         for act in entry.acts:
             amount = getattr(act, "amount", None)
-            if amount is not None and not 0 < amount <= MAX_AMOUNT:
+            if amount is not None and not (type(amount) is int and 0 < amount <= MAX_AMOUNT):
                 raise Refuse("bad-amount", f"amount {amount} is not from 1 to {MAX_AMOUNT}")
+        # Its row in the home log is what a repetition is recognised by, whatever its acts touch.
+        self._touch(self.book.wallets[entry.account])
 
     def do(self, act: Act) -> None:
         match act:
@@ -295,6 +304,8 @@ class _Draft:
                 self._reverse(act)
             case Expire():
                 self._expire(act)
+            case Lapse():
+                self._lapse(act)
 
     # -- acts ----------------------------------------------------------------------------------
 
@@ -340,9 +351,7 @@ class _Draft:
 
     def _capture(self, act: Capture) -> None:
         wallet = self._wallet(act.account)
-        self._same_unit(act.account, act.to_account)
-        if act.to_account in self.book.wallets:
-            raise Refuse("two-wallets", "between wallets, move through a clearing account")
+        self._floorless(wallet, act.to_account)
         hold = self._open_hold(wallet, act.hold_id)
         if act.amount > hold.remaining:
             raise Refuse("over-hold", f"only {hold.remaining} of hold {hold.id} is left")
@@ -366,6 +375,11 @@ class _Draft:
             raise Refuse("unknown-transfer", f"no transfer {act.position} in this log")
         if original.is_reversal:
             raise Refuse("reversal-of-reversal", "a reversal is corrected by an adjustment")
+        if original.is_expiry:
+            # Else a reversal of the credit would fetch the same points once more.
+            raise Refuse("reversal-of-expiry", "what lapsed is given back by an adjustment")
+        if act.expired_account is not None:
+            self._floorless(wallet, act.expired_account)
         left = original.amount - original.reversed
         amount = left if act.amount is None else act.amount
         if left == 0 or amount > left:
@@ -382,18 +396,23 @@ class _Draft:
 
     def _expire(self, act: Expire) -> None:
         wallet = self._wallet(act.account)
-        self._same_unit(act.account, act.to_account)
+        self._floorless(wallet, act.to_account)
         self._lapse_holds(wallet)
         lapsed = [x for x in wallet.lots.values() if x.expires_at <= self.book.now and x.free() > 0]
         if not lapsed:
             raise Refuse("nothing-expired", "nothing in this wallet has expired")
-        lapsed.sort(key=lambda lot: (lot.expires_at, lot.position))
+        lapsed.sort(key=_soonest)
         amount = sum(lot.free() for lot in lapsed)
         line = self._line(wallet, wallet.account, act.to_account, amount)
         for lot in lapsed:
             free = lot.free()
             lot.expired += free
             self._use(wallet, line, lot, free)
+
+    def _lapse(self, act: Lapse) -> None:
+        self._lapse_holds(self._wallet(act.account))
+        if not self.hold_moves:
+            raise Refuse("nothing-lapsed", "no hold in this wallet has lapsed")
 
     # -- what acts are made of -----------------------------------------------------------------
 
@@ -436,10 +455,8 @@ class _Draft:
 
     def _take(self, wallet: Wallet, amount: int) -> list[tuple[Lot, int]]:
         """Return which usable lots cover `amount`, soonest first; refuse if they do not."""
-        taken, missing = _cover(wallet.usable_lots(self.book.now), amount + wallet.debt)
+        taken, missing = _cover_all(wallet, wallet.usable_lots(self.book.now), amount + wallet.debt)
         if missing > 0:
-            if not wallet.has_all_lots:
-                raise MissingLots(wallet.account)
             usable = max(0, amount - missing)
             raise Refuse("insufficient", f"{amount} asked, {usable} available")
         return taken if wallet.debt == 0 else _cover(wallet.usable_lots(self.book.now), amount)[0]
@@ -453,10 +470,11 @@ class _Draft:
         giver = original.from_account
         gone = 0 if expired_account is None else min(own.expired, amount)
         due = amount - gone
-        others = [lot for lot in wallet.usable_lots(self.book.now) if lot is not own]
-        taken, missing = _cover([own, *others], due)
-        if missing > 0 and not wallet.has_all_lots:
-            raise MissingLots(wallet.account)
+        taken, missing = _cover([own], due)
+        if missing > 0:
+            others = [lot for lot in wallet.usable_lots(self.book.now) if lot is not own]
+            more, missing = _cover_all(wallet, others, missing)
+            taken += more
         if missing > 0 and -(wallet.debt + missing) < wallet.floor:
             raise Refuse(
                 "insufficient", f"{due} to take back, {due - missing} available: spent already"
@@ -475,9 +493,7 @@ class _Draft:
         """Undo a debit: back to its lots, latest to expire first; lapsed parts to a grace lot."""
         line = self._line(wallet, original.to_account, wallet.account, amount, original.position)
         lots = sorted(
-            (wallet.lots[position] for position in original.uses),
-            key=lambda lot: (lot.expires_at, lot.position),
-            reverse=True,
+            (wallet.lots[position] for position in original.uses), key=_soonest, reverse=True
         )
         left = amount
         for lot in lots:
@@ -528,10 +544,7 @@ class _Draft:
         self, wallet: Wallet, hold: HoldState, amount: int, kind: str
     ) -> list[tuple[Lot, int]]:
         """Free `amount` of a hold, soonest to expire first; return from which lots."""
-        lots = sorted(
-            (wallet.lots[position] for position in hold.lots),
-            key=lambda lot: (lot.expires_at, lot.position),
-        )
+        lots = sorted((wallet.lots[position] for position in hold.lots), key=_soonest)
         freed = []
         left = amount
         for lot in lots:
@@ -582,6 +595,12 @@ class _Draft:
         if one == other:
             raise Refuse("same-account", "a transfer needs two accounts")
 
+    def _floorless(self, wallet: Wallet, account: int) -> None:
+        """Refuse to move between `wallet` and `account` unless only `wallet` has a floor."""
+        self._same_unit(wallet.account, account)
+        if account in self.book.wallets:
+            raise Refuse("two-wallets", "between wallets, move through a clearing account")
+
     def _unit(self, account: int) -> int:
         wallet = self.book.wallets.get(account)
         unit = wallet.unit if wallet is not None else self.book.units.get(account)
@@ -601,6 +620,13 @@ class _Draft:
         total[2] += lot.is_new
 
     # -- rows ----------------------------------------------------------------------------------
+
+    def answer(self) -> tuple[Line, ...]:
+        """Return the lines in the order in which a repetition will find them: home log first."""
+        home = self.entry.account
+        return tuple(
+            sorted(self.lines, key=lambda line: (line.account != home, line.account, line.position))
+        )
 
     def write(self, writing: Writing, digest: bytes) -> None:
         """Add this entry's rows to `writing`: one entry row in each log that it touches."""
@@ -657,6 +683,21 @@ class _Draft:
             total[0] += remaining
             total[1] += held
             total[2] += opened
+
+
+def _soonest(lot: Lot) -> tuple[datetime, int]:
+    return (lot.expires_at, lot.position)
+
+
+def _cover_all(
+    wallet: Wallet, lots: Iterable[Lot], amount: int
+) -> tuple[list[tuple[Lot, int]], int]:
+    """Like `_cover`; raise `MissingLots` where a lot that was not read would have come first."""
+    taken, missing = _cover(lots, amount)
+    horizon = wallet.horizon
+    if horizon is not None and (missing > 0 or any(_soonest(lot) > horizon for lot, _ in taken)):
+        raise MissingLots(wallet.account)
+    return taken, missing
 
 
 def _cover(lots: Iterable[Lot], amount: int) -> tuple[list[tuple[Lot, int]], int]:

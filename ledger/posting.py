@@ -24,6 +24,7 @@ from ledger.acts import (
     Entry,
     Expire,
     Hold,
+    Lapse,
     Line,
     Move,
     Outcome,
@@ -121,6 +122,7 @@ class _Needs:
     keys: list[dict[str, Any]] = field(default_factory=list)
     spenders: set[int] = field(default_factory=set)
     expirers: set[int] = field(default_factory=set)
+    lapsers: set[int] = field(default_factory=set)
     holds: list[dict[str, int]] = field(default_factory=list)
     originals: list[dict[str, int]] = field(default_factory=list)
     all_lots: set[int] = field(default_factory=set)
@@ -151,12 +153,15 @@ class _Needs:
             case Reverse():
                 self.spenders.add(act.account)
                 self.originals.append({"account_id": act.account, "position": act.position})
+                self.accounts.update(() if act.expired_account is None else (act.expired_account,))
             case Capture() | Release():
                 self.holds.append({"account_id": act.account, "id": act.hold_id})
                 self.accounts.update((act.to_account,) if isinstance(act, Capture) else ())
             case Expire():
                 self.accounts.add(act.to_account)
                 self.expirers.add(act.account)
+            case Lapse():
+                self.lapsers.add(act.account)
 
     def ask(self, floorless: Container[int]) -> str:
         """Return the question to `ledger.read_book`, without what has no lock and no lots."""
@@ -169,10 +174,9 @@ class _Needs:
         }
         if lots:
             question["spenders"] = lots
-        if lots or self.holds:
-            question["holders"] = [
-                *{*spenders, *self.expirers, *(h["account_id"] for h in self.holds)}
-            ]
+        held = {hold["account_id"] for hold in self.holds}
+        if holders := {*spenders, *self.expirers, *self.lapsers, *held}:
+            question["holders"] = list(holders)
             question["holds"] = self.holds
         if self.originals:
             question["originals"] = self.originals
@@ -201,7 +205,7 @@ def _read_book(session: Session, connection: Connection, needs: _Needs) -> tuple
         if row["id"] not in wallets:
             units[row["id"]] = row["unit_id"]
     book = Book(_instant(found["clock"]), wallets, units)
-    _add_lots(wallets, found["lots"] or (), needs)
+    _add_lots(wallets, found["lots"] or (), needs, book.now)
     _add_holds(wallets, found["holds"] or ())
     _add_originals(wallets, found["originals"] or (), found["used"] or ())
     if found["known"]:
@@ -231,14 +235,18 @@ def _lot(row: dict[str, Any]) -> Lot:
     )
 
 
-def _add_lots(wallets: dict[int, Wallet], rows: Iterable[dict[str, Any]], needs: _Needs) -> None:
-    counts: dict[int, int] = {}
+def _add_lots(
+    wallets: dict[int, Wallet], rows: Iterable[dict[str, Any]], needs: _Needs, now: datetime
+) -> None:
+    spendable: dict[int, list[tuple[datetime, int]]] = {}
     for row in rows:
-        account = row["account_id"]
-        wallets[account].lots[row["position"]] = _lot(row)
-        counts[account] = counts.get(account, 0) + 1
-    for account, count in counts.items():
-        wallets[account].has_all_lots = account in needs.all_lots or count < FIRST_LOTS
+        account, lot = row["account_id"], _lot(row)
+        wallets[account].lots[lot.position] = lot
+        if lot.expires_at > now:
+            spendable.setdefault(account, []).append((lot.expires_at, lot.position))
+    for account, found in spendable.items():
+        if len(found) >= FIRST_LOTS and account not in needs.all_lots:
+            wallets[account].horizon = max(found)
 
 
 def _add_holds(wallets: dict[int, Wallet], rows: Iterable[dict[str, Any]]) -> None:
@@ -272,6 +280,7 @@ def _add_originals(
             row["reversed"],
             row["reverses"] is not None,
             {},
+            row["is_expiry"],
         )
     for row in used:
         wallet = wallets[row["account_id"]]
@@ -283,10 +292,11 @@ def _add_originals(
 def _known(
     rows: Iterable[dict[str, Any]], lines: Iterable[dict[str, Any]]
 ) -> dict[tuple[int, str, str], tuple[bytes, Posted]]:
-    by_entry: dict[int, list[Line]] = {}
+    # Keyed by line: a key that is asked for twice in one call brings its lines twice.
+    by_entry: dict[int, dict[Line, None]] = {}
     for line in lines:
         entry_id, *rest = line.values()
-        by_entry.setdefault(entry_id, []).append(Line(*rest))
+        by_entry.setdefault(entry_id, {})[Line(*rest)] = None
     return {
         (row["account_id"], row["source"], row["reference"]): (
             bytes.fromhex(row["digest"]),

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from ledger.acts import NEVER
+from ledger.acts import NEVER, Line, Posted
 
 
 class UnknownAccount(Exception):
@@ -249,3 +249,27 @@ def _position_as_of(session: Session, account: int, recorded_at: datetime | None
 def _probe(session: Session, account: int, position: int) -> tuple[int, datetime]:
     row = session.execute(PROBE, {"account": account, "position": position}).one()
     return row.balance_after, row.recorded_at
+
+
+FIND = text("""
+SELECT e.id, e.recorded_at, t.account_id, t.position, t.from_account_id, t.to_account_id,
+    t.amount, t.balance_after, t.reverses
+FROM ledger.entries home
+JOIN ledger.entries e ON e.id = home.id
+JOIN ledger.transfers t ON t.account_id = e.account_id
+    AND t.position >= e.position AND t.position < e.position + e.transfers
+WHERE home.account_id = :account AND home.source = :source AND home.reference = :reference
+    AND home.home_id = :account
+ORDER BY e.account_id <> home.account_id, t.account_id, t.position
+""")
+
+
+def find_posted(session: Session, account: int, source: str, reference: str) -> Posted | None:
+    """Return the entry that a wallet has under `(source, reference)`, or None."""
+    rows = session.execute(
+        FIND, {"account": account, "source": source, "reference": reference}
+    ).all()
+    if not rows:
+        return None
+    lines = tuple(Line(*row[2:]) for row in rows)
+    return Posted(rows[0].id, lines, rows[0].recorded_at, replayed=True)

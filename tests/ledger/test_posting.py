@@ -227,3 +227,13 @@ def soonest() -> datetime:
 def wait_until_past(database: Database) -> None:
     with transaction() as session:
         session.execute(text("SELECT pg_sleep(0.5)"))
+
+
+def test_the_sweep_frees_lapsed_holds_once(database: Database) -> None:
+    world = build_world()
+    posted(earn(world, 100, "e"))
+    posted(act(world, "h", "hold", ledger.Hold(world.wallet, 100, soonest())))
+    assert refused(act(world, "l0", "lapse", ledger.Lapse(world.wallet))) == "nothing-lapsed"
+    wait_until_past(database)
+    posted(act(world, "l1", "lapse", ledger.Lapse(world.wallet)))
+    assert refused(act(world, "l2", "lapse", ledger.Lapse(world.wallet))) == "nothing-lapsed"

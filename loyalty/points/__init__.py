@@ -1,0 +1,23 @@
+"""Points: purchases earn them, refunds take them back, time lapses them, and each says why."""
+
+from loyalty.points.earning import NewPurchase, Outcome, Recorded, Refused, record_purchases
+from loyalty.points.expiry import expire_inactive, expire_points, release_lapsed_holds
+from loyalty.points.refunds import NewRefund, Refunded, record_refund
+from loyalty.points.rulebook import decide_rule, propose_rule, read_rulebook
+
+__all__ = [
+    "NewPurchase",
+    "NewRefund",
+    "Outcome",
+    "Recorded",
+    "Refunded",
+    "Refused",
+    "decide_rule",
+    "expire_inactive",
+    "expire_points",
+    "propose_rule",
+    "read_rulebook",
+    "record_purchases",
+    "record_refund",
+    "release_lapsed_holds",
+]

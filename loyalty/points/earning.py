@@ -1,0 +1,451 @@
+"""Earning: purchases in, points and status points out, each with its reasons.
+
+Takes lists; a single purchase is a list of one. A purchase is known by the reference that its
+source gave it: sent again it is answered from what was written, with other content it is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+import ledger
+from loyalty import customers, outbox, programmes, tiers
+from loyalty.points import facts, rules
+from loyalty.points.rulebook import Rulebook, read_rulebook
+from loyalty.programmes import Member, Programme
+from loyalty.web import ids
+
+LEDGER_SOURCE = "purchase"
+
+
+@dataclass(frozen=True, slots=True)
+class NewPurchase:
+    """A purchase as its source reports it.
+
+    `customer` is the bank's reference of the customer, `purchased_at` an instant, `amount` and
+    the lines' amounts money in minor units. `lines` is a list of {"line", "amount"} or None.
+    """
+
+    reference: str
+    customer: str
+    purchased_at: datetime
+    amount: int
+    category: str | None = None
+    outlet: str | None = None
+    channel: str | None = None
+    lines: list[dict[str, Any]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A purchase that is on record: what it earned and, by rule, why."""
+
+    reference: str
+    purchase_id: int
+    customer_id: int
+    points: int
+    status_points: int
+    results: list[dict[str, Any]]
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A purchase that was not recorded; its neighbours were."""
+
+    reference: str
+    code: str
+
+
+Outcome = Recorded | Refused
+
+
+@dataclass(slots=True)
+class _Case:
+    """A purchase on its way: who made it, what was asked of the rules and what they said."""
+
+    purchase: NewPurchase
+    member: Member
+    digest: str
+    inputs: dict[str, Any]
+    results: list[rules.Result]
+
+    @property
+    def points(self) -> int:
+        return sum(result.points for result in self.results)
+
+    @property
+    def status_points(self) -> int:
+        return sum(result.status for result in self.results)
+
+
+KNOWN = text("""
+SELECT p.reference, p.id, p.customer_id, encode(p.digest, 'hex') AS digest, a.points,
+    a.status_points, a.results
+FROM loyalty.purchases p JOIN loyalty.awards a ON a.purchase_id = p.id
+WHERE p.programme_id = :programme AND p.source = :source AND p.reference = ANY(:references)
+""")
+
+RECORD = """
+WITH new AS (
+    INSERT INTO loyalty.purchases (programme_id, customer_id, source, reference, purchased_at,
+        amount, category, outlet, channel, lines, digest)
+    SELECT %(programme)s, r.customer_id, %(source)s, r.reference, r.purchased_at, r.amount,
+        r.category, r.outlet, r.channel, r.lines, decode(r.digest, 'hex')
+    FROM json_to_recordset(%(rows)s::json) AS r(
+        customer_id bigint, reference text, purchased_at timestamptz, amount bigint,
+        category text, outlet text, channel text, lines jsonb, digest text)
+    ON CONFLICT (programme_id, source, reference) DO NOTHING
+    RETURNING id, reference
+), awarded AS (
+    INSERT INTO loyalty.awards (purchase_id, points, status_points, inputs, results)
+    SELECT new.id, r.points, r.status_points, r.inputs, r.results
+    FROM new JOIN json_to_recordset(%(rows)s::json) AS r(
+        reference text, points bigint, status_points bigint, inputs jsonb, results jsonb)
+    USING (reference)
+)
+SELECT reference, id FROM new
+"""
+
+HAD_PURCHASES = text("""
+SELECT DISTINCT customer_id FROM loyalty.purchases
+WHERE programme_id = :programme AND customer_id = ANY(:customers)
+""")
+
+READ_USAGE = text("""
+SELECT customer_id, rule, period, points FROM loyalty.rule_usage
+WHERE programme_id = :programme AND customer_id = ANY(:customers) AND period = ANY(:periods)
+""")
+
+RAISE_USAGE = text("""
+INSERT INTO loyalty.rule_usage (programme_id, customer_id, rule, period, points)
+SELECT :programme, r.customer_id, r.rule, r.period, r.points
+FROM json_to_recordset(CAST(:rows AS json))
+    AS r(customer_id bigint, rule text, period text, points bigint)
+ON CONFLICT (customer_id, programme_id, rule, period) DO UPDATE SET points = excluded.points
+""")
+
+
+def record_purchases(
+    session: Session, programme: Programme, source: str, purchases: Sequence[NewPurchase]
+) -> list[Outcome]:
+    """Record purchases with what they earn; one outcome for each, in their order.
+
+    Customers who are registered but no members yet become members. Codes of refusals:
+    `unknown-customer`, `reference-reused`, `future-dated`, `lines-differ`.
+    """
+    now = _now(session)
+    members = programmes.find_or_enrol(session, programme, {p.customer for p in purchases})
+    refused: dict[int, str] = {}
+    first: dict[str, NewPurchase] = {}
+    for index, purchase in enumerate(purchases):
+        code = _fault(purchase, members, now)
+        if code is None and first.setdefault(purchase.reference, purchase) != purchase:
+            code = "reference-reused"
+        if code is not None:
+            refused[index] = code
+    sound = [p for p in first.values() if _fault(p, members, now) is None]
+    recorded, digests = _record(session, programme, source, sound, members)
+    outcomes: list[Outcome] = []
+    for index, purchase in enumerate(purchases):
+        if index in refused:
+            outcomes.append(Refused(purchase.reference, refused[index]))
+        elif digests[purchase.reference] != _digest(purchase):
+            outcomes.append(Refused(purchase.reference, "reference-reused"))
+        else:
+            outcomes.append(recorded[purchase.reference])
+    return outcomes
+
+
+def _now(session: Session) -> datetime:
+    now: datetime = session.execute(text("SELECT now()")).scalar_one()
+    return now
+
+
+def _fault(purchase: NewPurchase, members: Mapping[str, Member], now: datetime) -> str | None:
+    if purchase.customer not in members:
+        return "unknown-customer"
+    if purchase.purchased_at > now:
+        return "future-dated"
+    if purchase.lines and sum(line["amount"] for line in purchase.lines) != purchase.amount:
+        return "lines-differ"
+    return None
+
+
+def _record(
+    session: Session,
+    programme: Programme,
+    source: str,
+    purchases: list[NewPurchase],
+    members: Mapping[str, Member],
+) -> tuple[dict[str, Recorded], dict[str, str]]:
+    """Record what is new of `purchases` (each reference once); return all, and their digests."""
+    book = read_rulebook(session, programme)
+    recorded: dict[str, Recorded] = {}
+    digests: dict[str, str] = {}
+    if book.has_caps or facts.FIRST in book.fields:
+        # What a cap has left is decided under the wallet's lock, so only for what is new.
+        ledger.lock(session, [members[p.customer].points_wallet for p in purchases])
+        _read_known(session, programme, source, purchases, recorded, digests)
+    new = [p for p in purchases if p.reference not in recorded]
+    cases, usage = _assess(session, programme, book, new, members)
+    written = _write(session, programme, source, cases)
+    lost = [p for p in new if p.reference not in written]
+    if lost:
+        _read_known(session, programme, source, lost, recorded, digests)
+    fresh = [case for case in cases if case.purchase.reference in written]
+    if usage:
+        session.execute(RAISE_USAGE, {"programme": programme.id, "rows": _dump_usage(usage)})
+    _post(session, programme, fresh, written)
+    for case in fresh:
+        reference = case.purchase.reference
+        digests[reference] = case.digest
+        recorded[reference] = Recorded(
+            reference,
+            written[reference],
+            case.member.customer_id,
+            case.points,
+            case.status_points,
+            [result.dump() for result in case.results],
+        )
+    return recorded, digests
+
+
+def _read_known(
+    session: Session,
+    programme: Programme,
+    source: str,
+    purchases: Iterable[NewPurchase],
+    recorded: dict[str, Recorded],
+    digests: dict[str, str],
+) -> None:
+    rows = session.execute(
+        KNOWN,
+        {
+            "programme": programme.id,
+            "source": source,
+            "references": [purchase.reference for purchase in purchases],
+        },
+    )
+    for row in rows:
+        digests[row.reference] = row.digest
+        recorded[row.reference] = Recorded(
+            row.reference,
+            row.id,
+            row.customer_id,
+            row.points,
+            row.status_points,
+            row.results,
+            replayed=True,
+        )
+
+
+# -- deciding ----------------------------------------------------------------------------------
+
+
+def _assess(
+    session: Session,
+    programme: Programme,
+    book: Rulebook,
+    purchases: list[NewPurchase],
+    members: Mapping[str, Member],
+) -> tuple[list[_Case], dict[int, rules.Usage]]:
+    if not purchases:
+        return [], {}
+    people = {members[p.customer].customer_id for p in purchases}
+    zone = programme.zone
+    tier_of = tiers.current(session, programme, people) if facts.TIER in book.fields else {}
+    bought = _had_purchases(session, programme, people) if facts.FIRST in book.fields else set()
+    birthdays = _birthdays(session, people, book)
+    usage = _read_usage(session, programme, people, purchases) if book.has_caps else {}
+    cases = []
+    for purchase in sorted(purchases, key=lambda p: (p.purchased_at, p.reference)):
+        member = members[purchase.customer]
+        customer = member.customer_id
+        day = purchase.purchased_at.astimezone(zone).date()
+        asked = {
+            "purchase.amount": purchase.amount,
+            "purchase.category": purchase.category,
+            "purchase.outlet": purchase.outlet,
+            "purchase.channel": purchase.channel,
+            "purchase.day": day,
+            "purchase.weekday": day.isoweekday(),
+            facts.FIRST: customer not in bought,
+            facts.TIER: tier_of.get(customer),
+            **_birthday_facts(birthdays.get(customer), day),
+        }
+        bought.add(customer)
+        used = usage.setdefault(customer, {}) if book.has_caps else {}
+        inputs = {name: value for name, value in asked.items() if name in book.fields}
+        inputs |= {"purchase.amount": purchase.amount, "purchase.category": purchase.category}
+        before = {f"{rule}|{period}": points for (rule, period), points in used.items()}
+        results = rules.assess(
+            book.in_force(purchase.purchased_at),
+            asked,
+            used,
+            purchased_at=purchase.purchased_at,
+            zone=zone,
+        )
+        kept = {"facts": {name: _plain(value) for name, value in inputs.items()}, "usage": before}
+        cases.append(_Case(purchase, member, _digest(purchase), kept, results))
+    return cases, usage
+
+
+def _had_purchases(session: Session, programme: Programme, people: Iterable[int]) -> set[int]:
+    rows = session.execute(HAD_PURCHASES, {"programme": programme.id, "customers": list(people)})
+    return set(rows.scalars())
+
+
+def _birthdays(session: Session, people: Iterable[int], book: Rulebook) -> dict[int, date]:
+    if not book.fields & {facts.BIRTHDAY, facts.BIRTHDAY_MONTH}:
+        return {}
+    read = customers.read_people(session, list(people), customers.Purpose.FULFILMENT)
+    return {number: person.birthday for number, person in read.items() if person.birthday}
+
+
+def _birthday_facts(birthday: date | None, day: date) -> dict[str, bool | None]:
+    if birthday is None:
+        return {facts.BIRTHDAY: None, facts.BIRTHDAY_MONTH: None}
+    return {
+        facts.BIRTHDAY: rules.add_months(birthday, 12 * (day.year - birthday.year)) == day,
+        facts.BIRTHDAY_MONTH: birthday.month == day.month,
+    }
+
+
+def _read_usage(
+    session: Session,
+    programme: Programme,
+    people: Iterable[int],
+    purchases: Iterable[NewPurchase],
+) -> dict[int, rules.Usage]:
+    days = {p.purchased_at.astimezone(programme.zone).date() for p in purchases}
+    periods = {rules.period_of(cap, day) for day in days for cap in ("day", "month", "year")}
+    rows = session.execute(
+        READ_USAGE,
+        {"programme": programme.id, "customers": list(people), "periods": list(periods)},
+    )
+    usage: dict[int, rules.Usage] = {}
+    for row in rows:
+        usage.setdefault(row.customer_id, {})[row.rule, row.period] = row.points
+    return usage
+
+
+# -- writing -----------------------------------------------------------------------------------
+
+
+def _write(
+    session: Session, programme: Programme, source: str, cases: list[_Case]
+) -> dict[str, int]:
+    """Write purchases and awards in order of reference; return the ids of those that are new."""
+    if not cases:
+        return {}
+    rows = [_row(case) for case in sorted(cases, key=lambda case: case.purchase.reference)]
+    written = session.connection().exec_driver_sql(
+        RECORD,
+        {"programme": programme.id, "source": source, "rows": ledger.dump_json(rows)},
+    )
+    return {row.reference: row.id for row in written}
+
+
+def _row(case: _Case) -> dict[str, Any]:
+    purchase = case.purchase
+    return {
+        "customer_id": case.member.customer_id,
+        "reference": purchase.reference,
+        "purchased_at": purchase.purchased_at.isoformat(),
+        "amount": purchase.amount,
+        "category": purchase.category,
+        "outlet": purchase.outlet,
+        "channel": purchase.channel,
+        "lines": purchase.lines,
+        "digest": case.digest,
+        "points": case.points,
+        "status_points": case.status_points,
+        "inputs": case.inputs,
+        "results": [result.dump() for result in case.results],
+    }
+
+
+def _post(
+    session: Session, programme: Programme, cases: list[_Case], written: Mapping[str, int]
+) -> None:
+    ladder = tiers.ladder_in_force(session, programme)
+    entries = []
+    for case in cases:
+        acts: list[ledger.Act] = [
+            ledger.Move(
+                programme.points.issued, case.member.points_wallet, result.points, result.terms
+            )
+            for result in case.results
+            if result.points and result.terms is not None
+        ]
+        if case.status_points:
+            terms = tiers.status_terms(
+                ladder, programme, case.member.joined_at, case.purchase.purchased_at
+            )
+            acts.append(
+                ledger.Move(
+                    programme.status.issued, case.member.status_wallet, case.status_points, terms
+                )
+            )
+        if acts:
+            number = written[case.purchase.reference]
+            entries.append(
+                ledger.Entry(
+                    account=case.member.points_wallet,
+                    source=LEDGER_SOURCE,
+                    reference=ids.encode("pur", number),
+                    kind="earn",
+                    acts=tuple(acts),
+                    effective_at=case.purchase.purchased_at,
+                    cause={"purchase": number},
+                )
+            )
+    for outcome in ledger.post(session, entries):
+        if isinstance(outcome, ledger.Refusal):
+            raise RuntimeError(f"the ledger refused an award: {outcome.detail}")
+    qualified = {case.member.customer_id: case.member for case in cases if case.status_points}
+    if qualified:
+        tiers.requalify(session, programme, qualified.values(), {"kind": "purchase"})
+    if written:
+        numbers = sorted(written.values())
+        outbox.publish(
+            session,
+            "purchases.recorded",
+            f"programme:{programme.id}",
+            {"first": numbers[0], "last": numbers[-1], "count": len(numbers)},
+        )
+
+
+def _digest(purchase: NewPurchase) -> str:
+    content = [
+        purchase.customer,
+        int(purchase.purchased_at.timestamp() * 1_000_000),
+        purchase.amount,
+        purchase.category,
+        purchase.outlet,
+        purchase.channel,
+        purchase.lines,
+    ]
+    return hashlib.sha256(ledger.dump_json(content).encode()).hexdigest()
+
+
+def _plain(value: object) -> object:
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _dump_usage(usage: Mapping[int, rules.Usage]) -> str:
+    return ledger.dump_json(
+        [
+            {"customer_id": customer, "rule": rule, "period": period, "points": points}
+            for customer, used in sorted(usage.items())
+            for (rule, period), points in sorted(used.items())
+        ]
+    )
