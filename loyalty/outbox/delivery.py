@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import RowMapping, text
@@ -31,13 +32,14 @@ _CLAIM = text(
 )
 _HOLD = text(
     f"""
-    SELECT 1 FROM loyalty.outbox WHERE id = :id AND lease_token = :token AND {OPEN}
-    FOR NO KEY UPDATE
+    SELECT id FROM loyalty.outbox WHERE id = ANY(:ids) AND lease_token = :token AND {OPEN}
+    ORDER BY id FOR NO KEY UPDATE
     """  # noqa: S608
 )
 _ACCEPT = text(
     """
-    INSERT INTO loyalty.inbox (event_id, consumer) VALUES (:id, :consumer)
+    INSERT INTO loyalty.inbox (event_id, consumer)
+    SELECT id, :consumer FROM unnest(CAST(:ids AS bigint[])) AS id
     ON CONFLICT DO NOTHING RETURNING event_id
     """
 )
@@ -46,7 +48,7 @@ _FINISH = text(
     f"""
     UPDATE loyalty.outbox
     SET done_at = clock_timestamp(), lease_token = NULL, lease_until = NULL, last_error = NULL
-    WHERE id = :id AND lease_token = :token AND {OPEN} RETURNING id
+    WHERE id = ANY(:ids) AND lease_token = :token AND {OPEN} RETURNING id
     """  # noqa: S608
 )
 _POSTPONE = """
@@ -105,19 +107,22 @@ def claim(session: Session, topic: str, limit: int, lease: timedelta) -> list[Ev
     return sorted(map(_event, rows.mappings()), key=lambda event: event.id)
 
 
-def hold(session: Session, event: Event) -> None:
-    """Keep `event` for the length of this transaction. Raises `Orphaned` where it is not mine.
+def hold(session: Session, events: Sequence[Event]) -> None:
+    """Keep `events` of one claim for the length of this transaction.
 
-    The row lock outlasts the lease while this connection lives, and dies with it.
+    The row locks outlast the lease while this connection lives, and die with it. Raises
+    `Orphaned` where one is not mine any more.
     """
-    if session.execute(_HOLD, {"id": event.id, "token": event.lease_token}).first() is None:
-        raise Orphaned(f"event {event.id}")
+    _expect_all(events, session.execute(_HOLD, _mine(events)).all())
 
 
-def accept(session: Session, event: Event, consumer: str) -> bool:
-    """Note that `consumer` has its effect in this transaction; False where it had it before."""
-    row = session.execute(_ACCEPT, {"id": event.id, "consumer": consumer}).first()
-    return row is not None
+def accept(session: Session, events: Sequence[Event], consumer: str) -> set[int]:
+    """Note that `consumer` has its effects in this transaction; return for which events.
+
+    Those that are missing in the answer had their effect before.
+    """
+    ids = [event.id for event in events]
+    return set(session.scalars(_ACCEPT, {"ids": ids, "consumer": consumer}))
 
 
 def was_accepted(session: Session, event: Event, consumer: str) -> bool:
@@ -125,10 +130,9 @@ def was_accepted(session: Session, event: Event, consumer: str) -> bool:
     return session.execute(_ACCEPTED, {"id": event.id, "consumer": consumer}).first() is not None
 
 
-def finish(session: Session, event: Event) -> None:
-    """Mark `event` delivered to all. Raises `Orphaned` where the lease is not mine any more."""
-    if session.execute(_FINISH, {"id": event.id, "token": event.lease_token}).first() is None:
-        raise Orphaned(f"event {event.id}")
+def finish(session: Session, events: Sequence[Event]) -> None:
+    """Mark `events` of one claim delivered to all. Raises `Orphaned` where one is not mine."""
+    _expect_all(events, session.execute(_FINISH, _mine(events)).all())
 
 
 def postpone(session: Session, event: Event, error: str) -> bool:
@@ -153,8 +157,7 @@ def postpone(session: Session, event: Event, error: str) -> bool:
 def release(session: Session, events: Sequence[Event]) -> None:
     """Give back events of one claim that were not begun, as if never claimed."""
     if events:
-        ids = [event.id for event in events]
-        session.execute(_RELEASE, {"ids": ids, "token": events[0].lease_token})
+        session.execute(_RELEASE, _mine(events))
 
 
 def sweep(session: Session) -> int:
@@ -171,6 +174,15 @@ def replay(session: Session, ids: Sequence[int]) -> list[str]:
 def forget(session: Session, age: timedelta = KEEP_DONE, limit: int = 5_000) -> int:
     """Delete up to `limit` events delivered more than `age` ago, with their inbox entries."""
     return len(session.execute(_FORGET, {"age": age, "limit": limit}).all())
+
+
+def _mine(events: Sequence[Event]) -> dict[str, Any]:
+    return {"ids": [event.id for event in events], "token": events[0].lease_token}
+
+
+def _expect_all(events: Sequence[Event], found: Sequence[object]) -> None:
+    if len(found) != len(events):
+        raise Orphaned(f"{len(events) - len(found)} of {len(events)} events")
 
 
 def _event(row: RowMapping) -> Event:

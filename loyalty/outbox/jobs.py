@@ -12,6 +12,7 @@ from typing import Protocol
 import structlog
 from prometheus_client import Counter
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from loyalty.database import transaction
 from loyalty.outbox import delivery, doorbell, registry, rules, runs, scheduling, shutdown
@@ -24,7 +25,7 @@ EVENTS = Counter("quanyi_outbox_events", "Deliveries by topic and outcome", ["to
 CHUNKS = Counter("quanyi_run_chunks", "Chunks by kind of run and outcome", ["kind", "outcome"])
 SLICE_SECONDS = 5.0
 
-_BATCH = 20
+_BATCH = 50
 _LOG = structlog.get_logger(__name__)
 
 _WAITING = text(
@@ -131,6 +132,9 @@ def _drain_batch(topic: str, deadline: float) -> bool:
         events = delivery.claim(
             session, topic, limit, max(consumer.lease for consumer in consumers)
         )
+    if len(events) > 1 and _deliver_together(events, consumers):
+        EVENTS.labels(topic, "done").inc(len(events))
+        return True
     for position, event in enumerate(events):
         if _is_over(deadline):
             with transaction() as session:
@@ -140,7 +144,22 @@ def _drain_batch(topic: str, deadline: float) -> bool:
     return bool(events)
 
 
+def _deliver_together(events: list[Event], consumers: list[Consumer]) -> bool:
+    """Deliver `events` in one transaction; False where one of them has to be tried alone."""
+    try:
+        with transaction() as session:
+            delivery.hold(session, events)
+            for consumer in consumers:
+                _have_effects(session, events, consumer)
+            delivery.finish(session, events)
+    except Exception as error:  # whose failure it was, each delivered alone will tell
+        _LOG.info("batch_divided", topic=events[0].topic, error=rules.describe(error))
+        return False
+    return True
+
+
 def _deliver(event: Event, consumers: list[Consumer]) -> str:
+    """Deliver one event, to each consumer in a transaction of its own; return the outcome."""
     failures: list[str] = []
     try:
         for consumer in consumers:
@@ -152,7 +171,7 @@ def _deliver(event: Event, consumers: list[Consumer]) -> str:
                 failures.append(rules.describe(error))
         with transaction() as session:
             if not failures:
-                delivery.finish(session, event)
+                delivery.finish(session, [event])
                 return "done"
             is_dead = delivery.postpone(session, event, failures[0])
     except Orphaned:
@@ -164,21 +183,27 @@ def _deliver(event: Event, consumers: list[Consumer]) -> str:
 
 
 def _deliver_to(event: Event, consumer: Consumer) -> None:
-    if consumer.inside is not None:
+    if consumer.outside is None:
         with transaction() as session:
-            delivery.hold(session, event)
-            if delivery.accept(session, event, consumer.name):
-                consumer.inside(session, event)
+            delivery.hold(session, [event])
+            _have_effects(session, [event], consumer)
         return
-    assert consumer.outside is not None
     with transaction() as session:
-        delivery.hold(session, event)
+        delivery.hold(session, [event])
         if delivery.was_accepted(session, event, consumer.name):
             return
     consumer.outside(event)
     with transaction() as session:
-        delivery.hold(session, event)
-        delivery.accept(session, event, consumer.name)
+        delivery.hold(session, [event])
+        delivery.accept(session, [event], consumer.name)
+
+
+def _have_effects(session: Session, events: list[Event], consumer: Consumer) -> None:
+    assert consumer.inside is not None
+    new = delivery.accept(session, events, consumer.name)
+    for event in events:
+        if event.id in new:
+            consumer.inside(session, event)
 
 
 def _work_run(kind: str, deadline: float) -> bool:

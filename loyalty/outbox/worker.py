@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 from prometheus_client import Counter
 from redis import Redis
+from redis.client import Pipeline
 from redis.exceptions import RedisError
 from rq import SimpleWorker
 from rq.exceptions import NoSuchJobError, StopRequested
@@ -29,7 +30,7 @@ REFUSED = Counter("quanyi_refused_jobs", "Jobs found in Redis that nobody regist
 
 _GREATEST = 4_096
 _MAINTENANCE_SECONDS = 60
-_WORKER_TTL_SECONDS = 60
+_WORKER_TTL_SECONDS = 20  # RQ waits 15 s less for a ring before it looks around
 _RETRY_SECONDS = 1.0
 _LOG = structlog.get_logger(__name__)
 # What a ring writes into its job, and RQ while it runs one. A job with any other field set (a
@@ -91,6 +92,15 @@ class Worker(SimpleWorker):
         if self.get_state() != WorkerStatus.BUSY:
             raise StopRequested
 
+    def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
+        """Say that we live, at each turn of RQ's loop; leave it there where a stop was asked.
+
+        The exception of `request_stop` is lost where it rises inside a logger.
+        """
+        if shutdown.requested.is_set() and self.get_state() != WorkerStatus.BUSY:
+            raise StopRequested
+        super().heartbeat(timeout, pipeline)
+
     def subscribe(self) -> None:
         """Take no commands from Redis."""
 
@@ -114,7 +124,7 @@ class Worker(SimpleWorker):
 def run() -> None:
     """Work until SIGTERM or SIGINT; while Redis or the queue fails, wait and try again."""
     registry.load()
-    logging.getLogger("rq").setLevel(logging.WARNING)
+    _log_as_json()
     # A command may block for as long as RQ waits for a ring; RQ sets the time-out accordingly.
     connection = doorbell.connect(settings().redis_url, None)
     shutdown.listen()
@@ -140,6 +150,21 @@ def new_worker(connection: Redis) -> Worker:
         default_result_ttl=0,
         log_job_description=False,
     )
+
+
+class _ToStructlog(logging.Handler):
+    """Passes RQ's warnings on without the traceback."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _LOG.warning("rq", message=record.getMessage().partition("\n")[0])
+
+
+def _log_as_json() -> None:
+    for name in ("rq.worker", "rq.job"):
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.WARNING)
+        logger.propagate = False
+        logger.handlers = [_ToStructlog()]
 
 
 def _check_fields(raw: Mapping[bytes, bytes]) -> None:

@@ -80,9 +80,9 @@ def test_the_orphan_is_refused(effects: Database, act: object) -> None:
     let_leases_expire()
     [heir] = claim()
     with pytest.raises(Orphaned), transaction() as session:
-        act(session, orphan)  # type: ignore[operator]
+        act(session, [orphan])  # type: ignore[operator]
     with transaction() as session:
-        delivery.finish(session, heir)
+        delivery.finish(session, [heir])
 
 
 def test_an_orphan_s_late_effect_does_not_last(effects: Database) -> None:
@@ -105,7 +105,7 @@ def test_an_event_is_not_taken_from_a_delivery_that_is_under_way(effects: Databa
 @contextmanager
 def held(event: Event) -> Iterator[Session]:
     with transaction() as session:
-        delivery.hold(session, event)
+        delivery.hold(session, [event])
         session.execute(text("UPDATE loyalty.outbox SET lease_until = now() - interval '1 second'"))
         yield session
 
@@ -116,6 +116,18 @@ def let_leases_expire_unless_locked() -> None:
             text("SELECT id FROM loyalty.outbox FOR NO KEY UPDATE SKIP LOCKED")
         ).all()
     assert rows == []
+
+
+def test_a_batch_with_an_orphan_in_it_leaves_nothing(effects: Database) -> None:
+    earn(range(3))
+    events = claim()
+    with transaction() as session:
+        session.execute(
+            text("UPDATE loyalty.outbox SET lease_token = gen_random_uuid() WHERE id = :id"),
+            {"id": events[1].id},
+        )
+    assert jobs._deliver_together(events, registry.consumers(TOPIC)) is False
+    assert lasting_effects() == []
 
 
 def test_events_given_back_count_as_never_claimed(effects: Database) -> None:

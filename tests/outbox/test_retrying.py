@@ -4,9 +4,10 @@ from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from loyalty.database import transaction
-from loyalty.outbox import delivery, jobs, queries, registry, rules
+from loyalty.outbox import Event, delivery, jobs, queries, registry, rules
 from loyalty.outbox.models import OutboxEvent
 from tests.outbox import examples
 from tests.outbox.conftest import earn
@@ -78,6 +79,25 @@ def test_one_consumer_s_failure_repeats_nothing_for_the_others(
         jobs.drain(TOPIC)
     assert examples.effects() == [("customer:0", "tell")]
     assert only_event().done_at is None
+
+
+def test_one_event_s_failure_holds_up_none_of_its_neighbours(
+    effects: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail_for_one(session: Session, event: Event) -> None:
+        examples.tell_customer(session, event)
+        if event.aggregate == "customer:3":
+            raise ValueError
+
+    monkeypatch.setattr(registry, "_consumers", {})
+    registry.subscriber("points.earned")(fail_for_one)
+    earn(range(6))
+    jobs.drain("points.earned")
+    assert [subject for subject, _ in examples.effects()] == [
+        f"customer:{number}" for number in (0, 1, 2, 4, 5)
+    ]
+    with transaction() as session:
+        assert queries.backlog(session)["points.earned"][0] == 1
 
 
 def test_the_sweeper_spaces_what_a_killed_worker_left(effects: Database) -> None:
