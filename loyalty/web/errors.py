@@ -89,7 +89,7 @@ def _answer_http_error(error: HTTPException) -> Response:
 
 
 def _answer_unavailable(error: database_errors.SQLAlchemyError) -> Response:
-    log.warning("database_unavailable", request_id=request_id(), **describe_failure(error))
+    log.warning("database_unavailable", request_id=request_id(), **describe_failure(error, 0))
     # Spread over a few seconds, so that those who were refused together do not return together.
     headers = {"Retry-After": str(random.randint(1, 3))}  # noqa: S311 - spreads load, no secret
     return _answer(find_problem("unavailable"), 503, "", (), headers)

@@ -34,6 +34,7 @@ max_requests_jitter = 20_000
 accesslog = None  # counted by route in /metrics; refusals and writes leave their own records
 errorlog = "-"
 proc_name = "quanyi"
+control_socket_disable = True  # operations use signals; one way in less
 
 
 def on_starting(_server: Any) -> None:

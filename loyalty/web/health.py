@@ -85,7 +85,7 @@ def _look_at_postgres() -> tuple[str, str]:
         with transaction() as session:
             at = session.scalars(text("SELECT version_num FROM alembic_version")).all()
     except SQLAlchemyError as error:
-        failure = describe_failure(error)
+        failure = describe_failure(error, 0)
         log.warning("not_ready", **failure)
         # 42P01: the database answers, but nothing was ever migrated in it.
         return ("up", "missing") if failure["sqlstate"] == "42P01" else ("down", "unknown")
@@ -101,7 +101,7 @@ def _redis_answers() -> bool:
     try:
         return bool(_redis(settings().redis_url).ping())
     except redis.RedisError as error:
-        log.warning("redis_down", **describe_failure(error))
+        log.warning("redis_down", **describe_failure(error, 0))
         return False
 
 
