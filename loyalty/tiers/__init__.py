@@ -1,0 +1,29 @@
+"""Tiers: what customers have earned by their status points, and what was assigned to them."""
+
+from loyalty.tiers import problems as problems
+from loyalty.tiers.ladders import (
+    NO_LADDER,
+    create_ladder,
+    ladder_in_force,
+    ladder_versions,
+    list_ladders,
+)
+from loyalty.tiers.qualification import Change, current, foresee, requalify, review
+from loyalty.tiers.rules import BASIC, Ladder, Tier, status_terms
+
+__all__ = [
+    "BASIC",
+    "NO_LADDER",
+    "Change",
+    "Ladder",
+    "Tier",
+    "create_ladder",
+    "current",
+    "foresee",
+    "ladder_in_force",
+    "ladder_versions",
+    "list_ladders",
+    "requalify",
+    "review",
+    "status_terms",
+]
