@@ -338,7 +338,18 @@ BEGIN
                 t.reverses, (
                     SELECT coalesce(sum(r.amount), 0)::bigint FROM ledger.transfers r
                     WHERE r.account_id = t.account_id AND r.reverses = t.position
-                ) AS reversed
+                ) AS reversed, EXISTS (
+                    SELECT FROM ledger.entries e
+                    JOIN ledger.lot_uses u ON u.account_id = t.account_id
+                        AND u.position = t.position
+                    JOIN ledger.lots l ON l.account_id = u.account_id AND l.position = u.lot
+                    WHERE e.account_id = t.account_id AND e.id = t.entry_id
+                        AND l.expires_at <= e.recorded_at AND t.from_account_id = t.account_id
+                        AND NOT EXISTS (
+                            SELECT FROM ledger.hold_moves m WHERE m.account_id = t.account_id
+                                AND m.entry_id = t.entry_id AND m.kind = 'capture'
+                        )
+                ) AS is_expiry
             FROM json_to_recordset(needs->'originals') AS k(account_id bigint, position bigint)
             JOIN ledger.transfers t ON t.account_id = k.account_id AND t.position = k.position
         ) o;
@@ -551,6 +562,7 @@ def upgrade() -> None:
         "CREATE TRIGGER transfers_reversal BEFORE INSERT ON ledger.transfers FOR EACH ROW"
         " WHEN (NEW.reverses IS NOT NULL) EXECUTE FUNCTION ledger.refuse_over_reversal()"
     )
+    op.execute("ALTER TABLE ledger.transfers ENABLE ALWAYS TRIGGER transfers_reversal")
     guards.projection("ledger.units")
     guards.projection("ledger.wallets", updates=("posted", "held", "debt", "position"))
     guards.projection("ledger.lots", updates=("remaining", "held", "expired", "open"))
