@@ -13,6 +13,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from dumps import read_folder, read_pg_dump
@@ -20,7 +21,7 @@ from findings import Report
 from houses import check_accounts, read_accounts
 from logs import Claims, Exported, check_audit, check_logs, last_sealed, read_claims
 from notes import BadNote, Keys, read_exported, read_keys, read_signed
-from sources import Files, Live, Source, Unreadable
+from sources import Files, Live, Source, Unreadable, connect
 from statements import check_statement
 from trees import Hash, Unknown
 from wallets import Walk
@@ -38,7 +39,8 @@ def main(arguments: Sequence[str]) -> int:
         if options.statement is not None:
             _verify_statement(options.statement, keys, exported, report)
         elif options.url is not None:
-            _verify(Live(options.url), keys, exported, report)
+            with connect(options.url) as connection:
+                verify(Live(connection), keys, exported, report)
         else:
             _verify_dump(options.dump, keys, exported, report, options.work)
     except (Unreadable, Unknown, OSError, ValueError) as error:
@@ -68,7 +70,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _verify(source: Source, keys: Keys, exported: Exported, report: Report) -> None:
+def verify(source: Source, keys: Keys, exported: Exported, report: Report) -> None:
+    """Check all that a source holds: checkpoints, wallets, house accounts, audit, logs."""
     if not keys:
         report.unproved.append("that checkpoints were signed by anybody: no public key was given")
     claims = read_claims(source, report, keys, exported)
@@ -83,10 +86,13 @@ def _verify(source: Source, keys: Keys, exported: Exported, report: Report) -> N
 def _verify_dump(
     path: Path, keys: Keys, exported: Exported, report: Report, work: Path | None
 ) -> None:
-    with tempfile.TemporaryDirectory(prefix="quanyi-verifier-", dir=work) as folder:
-        files = Files(Path(folder) / "rows.sqlite")
-        (read_folder if path.is_dir() else read_pg_dump)(path, files, report)
-        _verify(files, keys, exported, report)
+    read = read_folder if path.is_dir() else read_pg_dump
+    with (
+        tempfile.TemporaryDirectory(prefix="quanyi-verifier-", dir=work) as folder,
+        closing(Files(Path(folder) / "rows.sqlite")) as files,
+    ):
+        read(path, files, report)
+        verify(files, keys, exported, report)
 
 
 def _verify_statement(path: Path, keys: Keys, exported: Exported, report: Report) -> None:

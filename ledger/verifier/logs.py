@@ -9,7 +9,7 @@ from leaves import AUDIT, leaf, plain_json
 from notes import FORMAT, BadNote, Keys, Note, check_signature, read_note, read_signed
 from sources import Source
 from streams import Stream
-from trees import Hash, Tree
+from trees import NAMES, Hash, Tree
 
 Exported = list[tuple[int, Any]]
 DEFAULT = "sha-256"
@@ -41,8 +41,8 @@ def read_claims(
             report.add("checkpoints")
             text = _note_of(row)
             try:
-                _claim(claims, read_note(text), "checkpoints", key)
                 check_signature(text, row[7], keys)
+                _claim(claims, read_note(text), "checkpoints", key)
             except BadNote as bad:
                 report.find("checkpoints", key, str(bad))
             kept.add(text)
@@ -53,11 +53,11 @@ def read_claims(
         key = {"line": line}
         try:
             note = read_signed(document, keys)
+            _claim(claims, note, "exported checkpoints", key)
         except BadNote as bad:
             report.find("exported checkpoints", key, str(bad))
             continue
         report.add("exported checkpoints")
-        _claim(claims, note, "exported checkpoints", key)
         if document["note"] not in kept:
             report.find(
                 "checkpoints",
@@ -110,6 +110,8 @@ def _find_missing(report: Report, seals: Stream, number: int) -> None:
 
 
 def _claim(claims: dict[str, Claims], note: Note, table: str, key: dict[str, Any]) -> None:
+    if note.algorithm not in NAMES:
+        raise BadNote(f"names a hash algorithm {note.algorithm!r} that nobody knows")
     claim = claims.setdefault(note.log, Claims(note.algorithm))
     if claim.algorithm != note.algorithm:
         raise BadNote(f"names {note.algorithm}, and another names {claim.algorithm}")

@@ -4,6 +4,7 @@ Both give a table's rows in an asked order, a few at a time. Instants are micros
 UTC (an infinite one is the largest number of 64 bits), JSON is text, flags are 0 and 1.
 """
 
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -14,6 +15,11 @@ from schema import BYTES, FLAG, INSTANT, INT, JSON, TABLES, Table
 INFINITE = 2**63 - 1
 _BEFORE_2000 = 946_684_800_000_000
 _AT_A_TIME = 5_000
+_WRITTEN = re.compile(
+    r"(\d{4,6})-(\d\d)-(\d\d)[ T](\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?"
+    r"(Z|[+-]\d\d(?::\d\d){0,2})",
+    re.ASCII,
+)
 
 Rows = Iterator[tuple[Any, ...]]
 
@@ -32,13 +38,25 @@ class Source(Protocol):
         """Return the different texts in a column."""
 
 
-class Live:
-    """A PostgreSQL database, read in one snapshot through cursors of the server."""
+def connect(url: str) -> Any:
+    """Return a connection that reads one snapshot and cannot write. Raises `Unreadable`."""
+    import psycopg  # noqa: PLC0415 - only this way of reading needs the driver
 
-    def __init__(self, url: str) -> None:
-        import psycopg  # noqa: PLC0415 - only this way of reading needs the driver
-        from psycopg.adapt import Loader  # noqa: PLC0415
-        from psycopg.pq import Format  # noqa: PLC0415
+    try:
+        connection = psycopg.connect(url, options="-c statement_timeout=0")
+    except psycopg.Error as error:
+        raise Unreadable(f"cannot connect: {error}") from error
+    connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    connection.read_only = True
+    return connection
+
+
+class Live:
+    """A PostgreSQL database, read through cursors of the server."""
+
+    def __init__(self, connection: Any) -> None:
+        from psycopg.adapt import Loader  # noqa: PLC0415 - as above
+        from psycopg.pq import Format  # noqa: PLC0415 - as above
 
         class Microseconds(Loader):
             format = Format.BINARY
@@ -47,13 +65,8 @@ class Live:
                 value = int.from_bytes(data, "big", signed=True)
                 return value if abs(value) >= INFINITE else value + _BEFORE_2000
 
-        try:
-            self._connection = psycopg.connect(url, options="-c statement_timeout=0")
-        except psycopg.Error as error:
-            raise Unreadable(f"cannot connect: {error}") from error
-        self._connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        self._connection.read_only = True
-        self._connection.adapters.register_loader("timestamptz", Microseconds)
+        connection.adapters.register_loader("timestamptz", Microseconds)
+        self._connection = connection
         self._cursors = 0
 
     def rows(self, table: str, order: tuple[str, ...], equal: Mapping[str, Any]) -> Rows:
@@ -85,6 +98,10 @@ class Files:
         self._connection.execute(f"PRAGMA temp_store_directory='{path.parent}'")
         for name, shape in TABLES.items():
             self._connection.execute(f"CREATE TABLE {name} ({', '.join(shape.columns)})")
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
 
     def add(self, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
         """Put rows of a table in."""
@@ -141,33 +158,26 @@ def microseconds(text: str) -> int:
     """
     if text in ("infinity", "-infinity"):
         return INFINITE if text == "infinity" else -INFINITE - 1
-    date, time = text[:10], text[11:]
-    sign = max(time.rfind("+"), time.rfind("-"), time.rfind("Z"))
-    if len(date) != 10 or text[10] not in " T" or sign < 0:
+    match = _WRITTEN.fullmatch(text)
+    if match is None:
         raise ValueError(f"{text!r} is no instant with an offset")
-    return _days(date) * 86_400_000_000 + _of_day(time[:sign]) - _offset(time[sign:])
+    year, month, day, hours, minutes, seconds = (int(part) for part in match.groups()[:6])
+    of_day = (hours * 3600 + minutes * 60 + seconds - _offset(match[8])) * 1_000_000
+    return _days(year, month, day) * 86_400_000_000 + of_day + int(f"{match[7] or '':0<6}")
 
 
-def _days(date: str) -> int:
+def _days(year: int, month: int, day: int) -> int:
     """Return days since 1970-01-01 in the Gregorian calendar."""
-    year, month, day = (int(part) for part in date.split("-"))
-    if not (1 <= month <= 12 and 1 <= day <= 31):
-        raise ValueError(f"{date!r} is no date")
     shifted = year - (month <= 2)
     era, of_era = divmod(shifted, 400)
     of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
     return era * 146_097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719_468
 
 
-def _of_day(time: str) -> int:
-    whole, _, fraction = time.partition(".")
-    hours, minutes, seconds = (int(part) for part in whole.split(":"))
-    return (hours * 3600 + minutes * 60 + seconds) * 1_000_000 + int(f"{fraction:0<6}"[:6])
-
-
 def _offset(text: str) -> int:
+    """Return an offset from UTC in seconds."""
     if text == "Z":
         return 0
     parts = [int(part) for part in text[1:].split(":")]
     seconds = sum(part * unit for part, unit in zip(parts, (3600, 60, 1), strict=False))
-    return seconds * (1_000_000 if text[0] == "+" else -1_000_000)
+    return seconds if text[0] == "+" else -seconds
