@@ -56,6 +56,7 @@ def register() -> None:
 
 
 def tell_customer(session: Session, event: outbox.Event) -> None:
+    session.execute(text("SELECT pg_sleep(0.002)"))  # long enough to be killed in
     leave_effect(session, event.aggregate, "tell")
 
 
