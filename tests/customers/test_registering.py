@@ -133,7 +133,7 @@ def test_of_ten_different_contents_at_once_one_counts_and_nine_are_refused(
 def test_batches_that_overlap_in_opposite_order_do_not_block_each_other(
     database: Database,
 ) -> None:
-    some = people(300)
+    some = people(3_000)
     together = Barrier(4)
 
     def ask(number: int) -> list[int]:
@@ -144,7 +144,7 @@ def test_batches_that_overlap_in_opposite_order_do_not_block_each_other(
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(ask, range(4)))
     assert all(result == results[0] for result in results)
-    assert count("loyalty.customers") == 300
+    assert count("loyalty.customers") == 3_000
 
 
 def test_five_thousand_take_as_many_statements_as_five(database: Database) -> None:
