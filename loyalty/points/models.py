@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     DateTime,
     ForeignKey,
@@ -12,6 +13,7 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
+    Numeric,
     SmallInteger,
     Text,
     UniqueConstraint,
@@ -150,3 +152,82 @@ class RuleUsage(Base):
     rule: Mapped[str] = mapped_column(Text, primary_key=True)
     period: Mapped[str] = mapped_column(Text, primary_key=True)
     points: Mapped[int] = mapped_column(BigInteger)
+
+
+class ImportRow(Base):
+    """A file of purchases on its way in: how to read it, what was found, how far it is applied.
+
+    `total` and `amount` are rows and minor units of the file; `known`, `unknown` and `changed` what
+    its staging foresaw; `recorded`, `replayed` and `refused` what became of the rows applied.
+    """
+
+    __tablename__ = "imports"
+    __kind__ = PROJECTION
+    __table_args__ = (
+        CheckConstraint("sound + faulty = total", name="total"),
+        CheckConstraint("recorded + replayed + refused <= sound", name="applied"),
+        UniqueConstraint("run_id"),
+        {"schema": SCHEMA},
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    programme_id: Mapped[int] = mapped_column(SmallInteger, ForeignKey(f"{SCHEMA}.programmes.id"))
+    source: Mapped[str] = mapped_column(Text)
+    mapping: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    register_unknown: Mapped[bool] = mapped_column(Boolean)
+    created_by: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(Instant, server_default=func.clock_timestamp())
+    staged_at: Mapped[datetime | None] = mapped_column(Instant)
+    digest: Mapped[bytes | None] = mapped_column(LargeBinary)
+    total: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    sound: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    faulty: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    amount: Mapped[int] = mapped_column(Numeric(40, 0), server_default="0")
+    known: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    changed: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    unknown: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    run_id: Mapped[int | None] = mapped_column(ForeignKey(f"{SCHEMA}.runs.id"))
+    position: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    recorded: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    replayed: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    refused: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    points: Mapped[int] = mapped_column(BigInteger, server_default="0")
+
+
+class ImportedRow(Base):
+    """A sound row of a file, as read. `content` is the digest of all that it says.
+
+    The key is the order in which rows are applied: customer by customer, oldest purchase first,
+    and rows that say the same one after the other.
+    """
+
+    __tablename__ = "import_rows"
+    __kind__ = PROJECTION
+    __table_args__ = ({"schema": SCHEMA},)
+
+    import_id: Mapped[int] = mapped_column(ForeignKey(f"{SCHEMA}.imports.id"), primary_key=True)
+    customer: Mapped[str] = mapped_column(Text(collation="C"), primary_key=True)
+    purchased_at: Mapped[datetime] = mapped_column(Instant, primary_key=True)
+    content: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    row_no: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    reference: Mapped[str | None] = mapped_column(Text)
+    amount: Mapped[int] = mapped_column(BigInteger)
+    category: Mapped[str | None] = mapped_column(Text)
+    outlet: Mapped[str | None] = mapped_column(Text)
+    channel: Mapped[str | None] = mapped_column(Text)
+
+
+class ImportFault(Base):
+    """Why a row of a file was not recorded: found when reading it, or when applying it.
+
+    The refused value itself is not kept: nobody knows what stood there.
+    """
+
+    __tablename__ = "import_faults"
+    __kind__ = PROJECTION
+    __table_args__ = ({"schema": SCHEMA},)
+
+    import_id: Mapped[int] = mapped_column(ForeignKey(f"{SCHEMA}.imports.id"), primary_key=True)
+    row_no: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    column_name: Mapped[str] = mapped_column(Text, primary_key=True)
+    code: Mapped[str] = mapped_column(Text)

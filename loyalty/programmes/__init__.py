@@ -2,7 +2,7 @@
 
 from loyalty.programmes.membership import Member, enrol, find_members, find_or_enrol, holder_of
 from loyalty.programmes.opening import open_programme
-from loyalty.programmes.queries import Programme, find_programme, list_programmes
+from loyalty.programmes.queries import Programme, find_programme, list_programmes, only_programme
 
 __all__ = [
     "Member",
@@ -13,5 +13,6 @@ __all__ = [
     "find_programme",
     "holder_of",
     "list_programmes",
+    "only_programme",
     "open_programme",
 ]

@@ -1,0 +1,263 @@
+"""Why points came or went, as sentences in Chinese and English; and this slice's refusals."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from loyalty.web import declare
+
+Words = tuple[str, str]
+
+REASONS: Mapping[str, Words] = {
+    "awarded": ("按规则给分", "awarded by the rule"),
+    "capped": ("已达上限,按剩余额度给分", "cut to what the cap had left"),
+    "cap-reached": ("已达上限,不再给分", "nothing, the cap was reached"),
+    "criteria": ("不符合规则的条件", "nothing, the rule's conditions did not hold"),
+    "too-small": ("金额不足一个计分单位", "nothing, the amount is below one unit of the rule"),
+    "promo.deposit-reward": (
+        "存款类交易依监管规定不给分",
+        "nothing, regulations forbid rewards for deposits",
+    ),
+}
+
+KINDS: Mapping[str, Words] = {
+    "earn": ("获得积分", "points earned"),
+    "redeem": ("使用积分", "points redeemed"),
+    "capture": ("使用预留的积分", "held points redeemed"),
+    "reverse": ("冲正", "a reversal"),
+    "expire": ("积分到期", "points lapsed"),
+    "adjust": ("调整", "an adjustment"),
+}
+
+
+def explain_result(result: Mapping[str, Any]) -> Words:
+    """Return what one rule did, as a sentence with its arithmetic."""
+    name = f"{result['rule']} v{result['version']}"
+    zh, en = REASONS[result["code"]]
+    parts_zh, parts_en = [], []
+    for step in result["steps"]:
+        step_zh, step_en = _explain_step(step)
+        parts_zh.append(step_zh)
+        parts_en.append(step_en)
+    detail_zh = f"({';'.join(parts_zh)})" if parts_zh else ""
+    detail_en = f" ({'; '.join(parts_en)})" if parts_en else ""
+    return (
+        f"规则 {name}:{zh},{result['points']} 分{detail_zh}",
+        f"Rule {name}: {en}, {result['points']} points{detail_en}",
+    )
+
+
+def _explain_step(step: Mapping[str, Any]) -> Words:
+    gives = step["gives"]
+    if "cap" in step:
+        zh = {"purchase": "单笔", "day": "当日", "month": "当月", "year": "当年"}[step["cap"]]
+        return (
+            f"{zh}上限 {step['limit']},已用 {step['used']},余 {gives}",
+            f"cap of {step['limit']} per {step['cap']}, {step['used']} used, {gives} left",
+        )
+    if "times" in step:
+        numerator, denominator = step["times"]
+        return (
+            f"基础 {step['base']} 分按 {numerator}/{denominator} 倍,加 {gives} 分",
+            f"{step['base']} base points times {numerator}/{denominator} add {gives}",
+        )
+    if "per" in step:
+        amount, per = money(step["amount"]), money(step["per"])
+        zh = "四舍五入" if step["rounding"] == "half_up" else "向下取整"
+        en = "rounded half up" if step["rounding"] == "half_up" else "rounded down"
+        return (
+            f"{amount} ÷ {per} × {step['points']},{zh} = {gives}",
+            f"{amount} / {per} x {step['points']}, {en} = {gives}",
+        )
+    return f"固定 {gives} 分", f"{gives} points flat"
+
+
+def money(minor: int) -> str:
+    """Return minor units as a decimal amount."""
+    return f"{minor // 100}.{minor % 100:02}"
+
+
+declare(
+    "unknown-customer",
+    404,
+    title=("没有这位客户", "No such customer"),
+    explanation=(
+        "此编号没有登记为客户,或该客户的信息已删除;这笔消费没有入账。",
+        "No active customer is registered under this reference; the purchase was not recorded.",
+    ),
+    remedy=("请先登记客户,再发送消费。", "Register the customer first, then send the purchase."),
+)
+declare(
+    "reference-reused",
+    409,
+    title=("编号已用于另一份内容", "The reference belongs to something else"),
+    explanation=(
+        "同一来源已用此编号记录过不同的内容;没有做任何更改。",
+        "The same source has used this reference for other content; nothing was changed.",
+    ),
+    remedy=(
+        "重发请保持内容一致;新的业务请用新的编号。",
+        "Repeat the same content under a reference, and use a new one for something new.",
+    ),
+)
+declare(
+    "future-dated",
+    422,
+    title=("时间在未来", "The time lies in the future"),
+    explanation=(
+        "业务时间晚于现在;没有入账。",
+        "The business time is later than now; nothing was recorded.",
+    ),
+    remedy=("请检查时间和时区偏移。", "Check the time and its offset."),
+)
+declare(
+    "back-dated",
+    422,
+    title=("时间太早", "The time is too long ago"),
+    explanation=(
+        "接口只接受最近 400 天的消费;没有入账。",
+        "The interface takes purchases of the last 400 days; nothing was recorded.",
+    ),
+    remedy=("更早的消费请用文件导入。", "Import older purchases from a file."),
+)
+declare(
+    "lines-differ",
+    422,
+    title=("明细与总额不符", "The lines do not add up"),
+    explanation=(
+        "各行金额之和必须等于总金额;没有入账。",
+        "The lines' amounts must add up to the whole amount; nothing was recorded.",
+    ),
+    remedy=("请核对各行金额。", "Check the amounts of the lines."),
+)
+declare(
+    "unknown-line",
+    422,
+    title=("没有这一行", "No such line"),
+    explanation=(
+        "原消费没有所列的行;没有退款入账。",
+        "The purchase has no such line; nothing was refunded.",
+    ),
+    remedy=("请使用原消费的行号。", "Use the line numbers of the purchase."),
+)
+declare(
+    "over-refund",
+    409,
+    title=("退款超过原消费", "More than was paid"),
+    explanation=(
+        "各次退款之和不得超过原消费;没有退款入账。",
+        "Refunds cannot add up to more than the purchase; nothing was refunded.",
+    ),
+    remedy=("请核对已退金额。", "Check what was refunded before."),
+)
+declare(
+    "points-spent",
+    409,
+    title=("积分已用", "The points were spent"),
+    explanation=(
+        "应收回的积分已被使用,且本计划不允许积分为负;没有做任何更改。",
+        "The points to take back were spent and the programme allows no debt; nothing was changed.",
+    ),
+    remedy=("请先补足积分,或人工处理。", "Let the customer earn again first, or decide by hand."),
+)
+declare(
+    "insufficient",
+    409,
+    title=("积分不足", "Not enough points"),
+    explanation=(
+        "可用积分少于所需;没有做任何更改。",
+        "Fewer points are available than asked; nothing was changed.",
+    ),
+    remedy=("请减少用量。", "Ask for fewer."),
+)
+declare(
+    "not-a-member",
+    404,
+    title=("客户未加入本计划", "Not a member"),
+    explanation=(
+        "该客户还不是此计划的会员,所以没有积分账户。",
+        "The customer has not joined this programme and so has no account in it.",
+    ),
+    remedy=("第一笔消费会自动入会。", "The first purchase makes them a member."),
+)
+declare(
+    "programme-needed",
+    422,
+    title=("请指明计划", "Say which programme"),
+    explanation=(
+        "系统中有多个计划,无法判断是哪一个。",
+        "There are several programmes, and none was named.",
+    ),
+    remedy=("请在参数 programme 中给出计划代码。", "Give its code in the parameter programme."),
+)
+declare(
+    "hold-closed",
+    409,
+    title=("预留已结束", "The hold is over"),
+    explanation=(
+        "预留的积分已用完、释放或过期;没有做任何更改。",
+        "Nothing of the hold is left: used, released or lapsed; nothing was changed.",
+    ),
+    remedy=("请重新预留。", "Hold the points anew."),
+)
+declare(
+    "over-hold",
+    409,
+    title=("超过预留", "More than is held"),
+    explanation=(
+        "所需积分多于预留的余额;没有做任何更改。",
+        "More was asked than is left of the hold; nothing was changed.",
+    ),
+    remedy=("请减少用量。", "Ask for less."),
+)
+declare(
+    "over-reversal",
+    409,
+    title=("冲正超过原额", "More than is left to reverse"),
+    explanation=(
+        "各次冲正之和不得超过原额;没有做任何更改。",
+        "Reversals cannot add up to more than the original; nothing was changed.",
+    ),
+    remedy=("请核对已冲正的数额。", "Check what was reversed before."),
+)
+declare(
+    "lapsed",
+    422,
+    title=("期限已过", "The time is over"),
+    explanation=(
+        "预留必须在将来到期;没有做任何更改。",
+        "A hold must lapse in the future; nothing was changed.",
+    ),
+    remedy=("请给出将来的时间。", "Give a time to come."),
+)
+declare(
+    "promo.deposit-reward",
+    422,
+    title=("不得以积分奖励存款", "Deposits cannot be rewarded"),
+    explanation=(
+        "银保监办发〔2018〕48 号第二条第(一)项禁止以返现、有价证券、实物等方式吸收存款;"
+        "此规则没有保存。",
+        "Item 2(1) of notice 48 (2018) of the banking regulator forbids taking deposits by cash,"
+        " securities or goods; the rule was not saved.",
+    ),
+    remedy=("请改为奖励消费。", "Reward purchases instead."),
+)
+declare(
+    "same-person",
+    409,
+    title=("须由另一人批准", "A second person must decide"),
+    explanation=(
+        "提出的人不能自己批准;没有做任何更改。",
+        "Who proposed cannot decide; nothing was changed.",
+    ),
+    remedy=("请另一位有权的同事批准。", "Ask a colleague who has the right to."),
+)
+declare(
+    "already-decided",
+    409,
+    title=("已有决定", "Already decided"),
+    explanation=(
+        "这一版本已有批准或否决,不能更改。",
+        "This version was approved or rejected before, for good.",
+    ),
+    remedy=("请提出新的版本。", "Propose a new version."),
+)
