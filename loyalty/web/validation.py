@@ -50,7 +50,7 @@ def load_body(schema: Schema, content: Any) -> Any:
     try:
         return schema.load(content)
     except ValidationError as error:
-        raise Refused("invalid-content", errors=_list_errors(error, "pointer")) from None
+        raise Refused("invalid-content", errors=list_errors(error, "pointer")) from None
 
 
 def load_query(schema: Schema | None, arguments: MultiDict[str, str]) -> dict[str, Any]:
@@ -73,10 +73,14 @@ def load_query(schema: Schema | None, arguments: MultiDict[str, str]) -> dict[st
     try:
         return dict(schema.load(arguments.to_dict()))
     except ValidationError as error:
-        raise Refused("invalid-query", errors=_list_errors(error, "parameter")) from None
+        raise Refused("invalid-query", errors=list_errors(error, "parameter")) from None
 
 
-def _list_errors(error: ValidationError, kind: str) -> list[dict[str, Any]]:
+def list_errors(error: ValidationError, kind: str) -> list[dict[str, Any]]:
+    """Return up to `MOST_ERRORS` faults in the shape of `Refused.errors`.
+
+    `kind` is `pointer`, which names each place by a JSON pointer, or `parameter`.
+    """
     found = []
     for path, message in _walk(error.messages, ()):
         place = path[0] if kind == "parameter" and path else _pointer(path)
