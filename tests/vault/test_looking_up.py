@@ -5,7 +5,7 @@ from pathlib import Path
 
 import phonenumbers
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loyalty.vault.blind import ID_NUMBER, PHONE, canonical_id_number, canonical_phone, digest
@@ -62,6 +62,7 @@ def test_what_is_no_number_is_refused(written: str) -> None:
         canonical_phone(written)
 
 
+@settings(deadline=None)
 @given(st.from_regex(r"(\+86)?1[3-9][0-9]{9}", fullmatch=True))
 def test_the_short_way_for_plain_numbers_agrees_with_the_parser(written: str) -> None:
     number = phonenumbers.parse(written, "CN")

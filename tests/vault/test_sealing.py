@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loyalty.vault.ciphers import Algorithm, Unreadable, bind, new_key
@@ -15,6 +15,7 @@ from tests.vault.conftest import new_ring
 COLUMN = "loyalty.customers.name"
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200), st.sampled_from(Algorithm))
 def test_what_was_sealed_reads_back(plain: str, kind: Algorithm) -> None:
     key = CustomerKey("o", 7, {1: KeyVersion(kind, 1, new_key(kind))})
