@@ -4,7 +4,9 @@ from flask import Blueprint, Flask
 
 from loyalty.audit import api as audit
 from loyalty.customers import api as customers
+from loyalty.proof import api as proof
 from loyalty.staff import api as staff
+from loyalty.tiers import api as tiers
 from loyalty.web import api as web
 from loyalty.web import health, pages
 from loyalty.web.app import create_app
@@ -16,7 +18,9 @@ BLUEPRINTS: list[Blueprint] = [
     web.blueprint,
     staff.blueprint,
     audit.blueprint,
+    proof.blueprint,
     customers.blueprint,
+    tiers.blueprint,
 ]
 
 

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
     load_pem_private_key,
+    load_pem_public_key,
 )
 from sqlalchemy.orm import Session
 
@@ -105,6 +106,16 @@ def load_signer(folder: Path, origin: str) -> Signer:
     return Signer(origin, _read_private(folder / PRIVATE_KEY))
 
 
+def read_public_key(folder: Path) -> tuple[str, str] | None:
+    """Return id and PEM text of the public key in `folder`; None where none was made yet."""
+    path = folder / PUBLIC_KEY
+    if not path.exists():
+        return None
+    key = load_pem_public_key(path.read_bytes())
+    assert isinstance(key, Ed25519PublicKey)
+    return key_id(key), path.read_text()
+
+
 def key_id(key: Ed25519PublicKey) -> str:
     """Return the name of a public key: the first 16 hex digits of its SHA-256."""
     raw = key.public_bytes(Encoding.Raw, PublicFormat.Raw)
@@ -175,6 +186,18 @@ def checkpoints_after(session: Session, log: Log, size: int, limit: int = 1000) 
         f"SELECT {_COLUMNS} FROM ledger.checkpoints WHERE log = %s AND size > %s"
         " ORDER BY size LIMIT %s",
         (log.name, size, limit),
+    )
+    return [Checkpoint(*row) for row in rows]
+
+
+def newest_checkpoints(
+    session: Session, log: str, *, below: int | None = None, limit: int = 100
+) -> list[Checkpoint]:
+    """Return the checkpoints of the log of that name, largest first; smaller than `below`."""
+    rows = connection_of(session).execute(
+        f"SELECT {_COLUMNS} FROM ledger.checkpoints WHERE log = %s AND size < %s"
+        " ORDER BY size DESC LIMIT %s",
+        (log, 2**62 if below is None else below, limit),
     )
     return [Checkpoint(*row) for row in rows]
 

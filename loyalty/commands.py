@@ -6,8 +6,10 @@ import migrations
 from loyalty.customers import commands as customers
 from loyalty.database import sqlalchemy_url
 from loyalty.outbox import commands as outbox
+from loyalty.proof import commands as proof
 from loyalty.settings import BadSetting, settings
 from loyalty.staff import commands as staff
+from loyalty.tiers import commands as tiers
 from loyalty.vault import commands as vault
 
 
@@ -35,6 +37,13 @@ def migrate() -> None:
 
 
 # One line for each slice that has commands.
-for slice_commands in (outbox.COMMANDS, staff.COMMANDS, vault.COMMANDS, customers.COMMANDS):
+for slice_commands in (
+    outbox.COMMANDS,
+    staff.COMMANDS,
+    proof.COMMANDS,
+    vault.COMMANDS,
+    customers.COMMANDS,
+    tiers.COMMANDS,
+):
     for command in slice_commands:
         main.add_command(command)

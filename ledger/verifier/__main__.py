@@ -10,6 +10,7 @@ named. 2: it could not be checked.
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -58,7 +59,12 @@ def _parser() -> argparse.ArgumentParser:
         prog="verifier", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--url", help="a database that may be read")
+    what.add_argument(
+        "--url",
+        nargs="?",
+        const=os.environ.get("DATABASE_URL", ""),
+        help="a database that may be read; alone: the one in DATABASE_URL, which nobody else sees",
+    )
     what.add_argument("--dump", type=Path, help="a folder of JSON lines, or a plain pg_dump")
     what.add_argument("--statement", type=Path, help="an exported statement or proof")
     parser.add_argument(

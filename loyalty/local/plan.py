@@ -31,6 +31,7 @@ def _loyalty(*words: str) -> tuple[str, ...]:
 PLAN = Plan(
     steps=(
         Program("keys", _loyalty("keys", "create", "--if-missing")),
+        Program("sealing key", _loyalty("proof", "create-key")),
         Program("migrate", _loyalty("migrate")),
         Program("demo", _loyalty("demo", "load")),
     ),

@@ -114,6 +114,8 @@ def upgrade() -> None:
     """Create the tables, and let the app do to each no more than it needs."""
     op.execute(TABLES)
     guards.append_only("loyalty.audit_events")
+    # The sealer must know which ids were given out.
+    op.execute(f"GRANT SELECT ON SEQUENCE loyalty.audit_events_id_seq TO {guards.SEALER}")
     guards.projection(
         "loyalty.idempotency_keys", updates=("status", "answer", "headers"), deletes=True
     )

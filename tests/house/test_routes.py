@@ -25,6 +25,8 @@ PUBLIC = {
     "GET /docs",
     "GET /problems",
     "GET /problems/{code}",
+    "GET /v1/checkpoints",
+    "GET /v1/checkpoints/key",
     "GET /assets/web/{name}",
     "GET /v1/openapi.json",
     "POST /v1/oauth/token",  # the proof is in the request

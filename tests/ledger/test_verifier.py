@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from ledger import checkpoints, models, proofs
+from ledger import checkpoints, proofs
 from ledger.base import Base
 from ledger.dump import dump_tables
 from loyalty.database import transaction
@@ -34,29 +34,11 @@ from tests.ledger.verifying import (
 from tests.servers import Database
 
 Tables = dict[str, list[dict[str, Any]]]
-MODELS: list[type[Base]] = [
-    models.Unit,
-    models.Account,
-    models.Wallet,
-    models.Terms,
-    models.EntryRow,
-    models.Transfer,
-    models.Lot,
-    models.LotUse,
-    models.LotTotal,
-    models.HoldRow,
-    models.HoldLot,
-    models.HoldMove,
-    models.Seal,
-    models.SealNode,
-    models.Checkpoint,
-    models.Total,
-]
 
 
 def dumped(folder: Path) -> Path:
     with transaction() as session:
-        dump_tables(session, folder, MODELS)
+        dump_tables(session, folder)
     return folder
 
 
@@ -518,7 +500,9 @@ def plain_dump(database: Database) -> str:
     pieces = ["-- PostgreSQL database dump\n", "SELECT pg_catalog.set_config('a', '', false);\n"]
     with psycopg.connect(database.superuser_url) as connection:
         connection.execute("SET timezone = 'Asia/Shanghai'")
-        for model in MODELS:
+        for model in (mapper.class_ for mapper in Base.registry.mappers):
+            if model.__table__.schema != "ledger":
+                continue
             table = model.__tablename__
             columns = ", ".join(reversed([column.name for column in model.__table__.columns]))
             pieces.append(f"COPY ledger.{table} ({columns}) FROM stdin;\n")

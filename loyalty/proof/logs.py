@@ -1,0 +1,27 @@
+"""The logs that are sealed: the ledger's, and the audit trail."""
+
+from ledger.canonical import canonical_json, leaf_bytes
+from ledger.contents import Connection, reading
+from ledger.sealing import LEDGER, Batch, Key, Log
+
+AUDIT_LEAF = "quanyi.audit.leaf/1"
+
+_EVENTS = """
+SELECT id, at, actor_kind, actor_id, action, subject_type, subject_id, request_id,
+    token_fingerprint, detail::text
+FROM loyalty.audit_events WHERE id > %s AND id <= %s ORDER BY id LIMIT %s"""
+
+
+def _take_events(connection: Connection, after: Key, through: int, limit: int) -> Batch:
+    """Return the next events: one row of all columns each, `detail` as canonical JSON."""
+    batch = Batch([], [])
+    with reading(connection) as cursor:
+        for *event, detail in cursor.execute(_EVENTS, (after[0], through, limit)):
+            row = (*event, None if detail is None else canonical_json(detail))
+            batch.keys.append((row[0], 0))
+            batch.leaves.append(leaf_bytes([[row]], AUDIT.algorithm, AUDIT_LEAF))
+    return batch
+
+
+AUDIT = Log("audit", "loyalty.audit_events", "loyalty.audit_events_id_seq", _take_events)
+LOGS = (LEDGER, AUDIT)
