@@ -1,0 +1,116 @@
+"""HTTP under gunicorn: reading points and reporting a purchase, beside a route that does nothing."""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bench.callers import Call
+
+
+@contextmanager
+def serve(environ: dict[str, str]) -> Iterator[int]:
+    """Run the application under gunicorn as production does, and yield its port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    server = subprocess.Popen(  # noqa: S603
+        [sys.executable, "-m", "gunicorn", "-c", "loyalty/web/gunicorn.py", "wsgi:app"],
+        env={**os.environ, **environ, "PORT": str(port)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait(port)
+        yield port
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait(30)
+
+
+def _wait(port: int) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+            connection.request("GET", "/readyz")
+            if connection.getresponse().status == http.HTTPStatus.OK:
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise TimeoutError("the server did not become ready")
+
+
+class _Browser:
+    """One kept-alive connection for each thread."""
+
+    def __init__(self, port: int, token: str) -> None:
+        self._port = port
+        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        self._local = threading.local()
+
+    def send(self, method: str, path: str, body: str | None = None, **headers: str) -> None:
+        connection = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
+            self._local.connection = connection
+        connection.request(method, path, body, {**self._headers, **headers})
+        answer = connection.getresponse()
+        content = answer.read()
+        if answer.status >= http.HTTPStatus.BAD_REQUEST:
+            raise RuntimeError(f"{method} {path}: {answer.status} {content[:300]!r}")
+
+
+def call_ping(*, port: int, token: str, **_: Any) -> Call:
+    """Return a call of the route that does nothing but check a token."""
+    browser = _Browser(port, token)
+
+    def call(_: int) -> int:
+        browser.send("GET", "/v1/ping")
+        return 1
+
+    return call
+
+
+def call_points(*, port: int, token: str, customers: list[str], **_: Any) -> Call:
+    """Return a call that reads the points of one customer after the other."""
+    browser, turn = _Browser(port, token), itertools.cycle(customers)
+
+    def call(_: int) -> int:
+        browser.send("GET", f"/v1/customers/{next(turn)}/points")
+        return 1
+
+    return call
+
+
+def call_purchase(*, port: int, token: str, references: list[str], **_: Any) -> Call:
+    """Return a call that reports one purchase of one customer after the other."""
+    browser, turn = _Browser(port, token), itertools.cycle(references)
+    prefix, numbers = uuid.uuid4().hex[:12], itertools.count()
+    at = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+
+    def call(_: int) -> int:
+        key = f"{prefix}-{next(numbers)}"
+        purchase = {"reference": key, "customer": next(turn), "purchased_at": at, "amount": 1299}
+        browser.send(
+            "POST",
+            "/v1/purchases",
+            json.dumps({"purchases": [purchase]}),
+            **{"Idempotency-Key": key},
+        )
+        return 1
+
+    return call
