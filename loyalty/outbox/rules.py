@@ -54,6 +54,11 @@ def period_start(now: datetime, every: Every) -> datetime:
     raise AssertionError("yesterday's period has started")
 
 
+def longest_pause(every: Every) -> timedelta:
+    """Return how long a failed event of a schedule waits at most before it is tried again."""
+    return max(every if isinstance(every, timedelta) else timedelta(days=1), BACKOFF[1])
+
+
 def check_ids(payload: Mapping[str, Any]) -> None:
     """Accept ids, instants and flags; refuse what could describe a person.
 

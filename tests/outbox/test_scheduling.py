@@ -47,6 +47,19 @@ def test_a_schedule_does_not_pile_up_while_nobody_works(effects: Database) -> No
         assert scheduling.tick(session) == ["expiry.daily"]
 
 
+def test_a_schedule_that_failed_is_tried_again_within_its_period(
+    effects: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(registry._schedules, "expiry.daily", timedelta(minutes=10))
+    jobs.tick()
+    with transaction() as session:
+        session.execute(text("UPDATE loyalty.outbox SET not_before = now() + interval '20 hours'"))
+    jobs.tick()
+    with transaction() as session:
+        wait = "SELECT not_before - clock_timestamp() FROM loyalty.outbox"
+        assert session.execute(text(wait)).scalar_one() <= timedelta(minutes=10)
+
+
 def test_a_clock_that_goes_back_rings_nothing_twice(effects: Database) -> None:
     jobs.tick()
     with transaction() as session:
