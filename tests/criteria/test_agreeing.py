@@ -113,7 +113,7 @@ def test_every_operator_agrees_on_values_that_are_easily_confused(
                 value = [first, first]
             elif operator in (Operator.IN, Operator.NOT_IN):
                 value = [first, second]
-            conditions.append(criteria.parse(ask(field.name, operator, value), FIELDS))
+            conditions.append(criteria.parse(ask(field.name, operator.value, value), FIELDS))
     found = [None, *([value] if kind == Type.TEXTS else value for value in known)]
     facts = [{**NOTHING, field.name: value} for value in found]
     assert judge_in_postgres(connection, conditions, facts) == [
