@@ -9,13 +9,16 @@ from loyalty.tiers.ladders import (
     list_ladders,
 )
 from loyalty.tiers.qualification import Change, current, foresee, requalify, review
+from loyalty.tiers.reviews import start as start_review
 from loyalty.tiers.rules import BASIC, Ladder, Tier, status_terms
+from loyalty.tiers.standing import Standing, read_standing
 
 __all__ = [
     "BASIC",
     "NO_LADDER",
     "Change",
     "Ladder",
+    "Standing",
     "Tier",
     "create_ladder",
     "current",
@@ -23,7 +26,9 @@ __all__ = [
     "ladder_in_force",
     "ladder_versions",
     "list_ladders",
+    "read_standing",
     "requalify",
     "review",
+    "start_review",
     "status_terms",
 ]

@@ -99,6 +99,7 @@ class TierState(Base):
     source: Mapped[str] = mapped_column(Text)
     earned: Mapped[str] = mapped_column(Text)
     valid_until: Mapped[datetime | None] = mapped_column(Instant)
+    met: Mapped[int | None] = mapped_column(BigInteger)
     grace_until: Mapped[datetime | None] = mapped_column(Instant)
     assigned: Mapped[str | None] = mapped_column(Text)
     assigned_until: Mapped[datetime | None] = mapped_column(Instant)

@@ -69,8 +69,8 @@ WITH moment AS MATERIALIZED (SELECT coalesce(%s::timestamptz, clock_timestamp())
 SELECT m.customer_id, (SELECT at FROM moment), w.position, w.debt, (
         SELECT coalesce(sum(t.remaining), 0)::bigint FROM ledger.lot_totals t
         WHERE t.account_id = w.account_id AND t.expires_at > (SELECT at FROM moment)
-    ), s.tier, s.since, s.change_id, s.earned, s.valid_until, s.grace_until, s.assigned,
-    s.assigned_until
+    ), s.tier, s.since, s.change_id, s.earned, s.valid_until, s.met, s.grace_until,
+    s.assigned, s.assigned_until
 FROM unnest(%b::bigint[], %b::bigint[]) AS m(customer_id, wallet)
 JOIN ledger.wallets w ON w.account_id = m.wallet
 LEFT JOIN loyalty.tier_states s ON s.customer_id = m.customer_id AND s.programme_id = %s
@@ -96,17 +96,17 @@ ORDER BY number RETURNING id
 
 _WRITE_STATES = text("""
 INSERT INTO loyalty.tier_states AS s (customer_id, programme_id, tier, since, source, earned,
-    valid_until, grace_until, assigned, assigned_until, ladder_version, change_id)
-SELECT customer_id, :programme, tier, since, source, earned, valid_until, grace_until, assigned,
-    assigned_until, ladder_version, change_id
+    valid_until, met, grace_until, assigned, assigned_until, ladder_version, change_id)
+SELECT customer_id, :programme, tier, since, source, earned, valid_until, met, grace_until,
+    assigned, assigned_until, ladder_version, change_id
 FROM jsonb_to_recordset(CAST(:states AS jsonb)) AS c(customer_id bigint, tier text,
     since timestamptz, source text, earned text, valid_until timestamptz,
-    grace_until timestamptz, assigned text, assigned_until timestamptz, ladder_version int,
-    change_id bigint)
+    met bigint, grace_until timestamptz, assigned text, assigned_until timestamptz,
+    ladder_version int, change_id bigint)
 ON CONFLICT (customer_id, programme_id) DO UPDATE
 SET tier = excluded.tier, since = excluded.since, source = excluded.source,
     earned = excluded.earned, valid_until = excluded.valid_until,
-    grace_until = excluded.grace_until, assigned = excluded.assigned,
+    met = excluded.met, grace_until = excluded.grace_until, assigned = excluded.assigned,
     assigned_until = excluded.assigned_until, ladder_version = excluded.ladder_version,
     change_id = excluded.change_id
 """)

@@ -73,12 +73,13 @@ class Ladder:
 class State:
     """What a customer has: the tier earned, and the tier assigned to them until an instant.
 
-    They are in the higher of both. `valid_until`: kept at least until then whatever the score;
-    `grace_until`: falls then unless the score is met before.
+    They are in the higher of both. `valid_until`: kept at least until then, `met` being the
+    threshold that this was earned with; `grace_until`: falls then unless the score is met before.
     """
 
     earned: str = BASIC
     valid_until: datetime | None = None
+    met: int | None = None
     grace_until: datetime | None = None
     assigned: str | None = None
     assigned_until: datetime | None = None
@@ -203,28 +204,41 @@ def _next_step(case: Case, state: State) -> Step | None:
 
 
 def _rise(case: Case, state: State, rank: int) -> Step:
-    code = case.ladder.tiers[rank].code
-    after = replace(state, earned=code, valid_until=_renewal(case), grace_until=None)
+    after = _kept(case, replace(state, earned=case.ladder.tiers[rank].code))
     moved = after.tier(case.ladder) != state.tier(case.ladder)
     return _step(case, "upgraded" if moved else "earned-tier-rose", state, after)
 
 
 def _keep(case: Case, state: State) -> Step | None:
-    renewal = _renewal(case)
+    after = _kept(case, state)
     if state.grace_until is not None:
-        after = replace(state, valid_until=renewal, grace_until=None)
         return _step(case, "grace-ended-kept", state, after)
-    if renewal is not None and (state.valid_until is None or state.valid_until < renewal):
-        return _step(case, "renewed", state, replace(state, valid_until=renewal))
+    valid, renewed = state.valid_until, after.valid_until
+    if renewed is not None and (valid is None or valid < renewed):
+        return _step(case, "renewed", state, after)
     return None
 
 
+def _kept(case: Case, state: State) -> State:
+    """Return `state` with its earned tier kept for as long as its score, met now, keeps it."""
+    renewal = _renewal(case)
+    threshold = case.ladder.tiers[case.ladder.rank(state.earned)].threshold
+    return replace(
+        state,
+        valid_until=renewal,
+        met=None if renewal is None else threshold,
+        grace_until=None,
+    )
+
+
 def _fall(case: Case, state: State, rank: int, reached: int) -> Step | None:
-    valid, grace = state.valid_until, state.grace_until
+    valid, met, grace = state.valid_until, state.met, state.grace_until
     end = _period_end(case)
-    if end is not None and valid is not None and valid > end:
-        # Within a period a score only sinks by a refund: what it had earned is not earned.
-        return _step(case, "renewal-lost", state, replace(state, valid_until=end))
+    lost = met is not None and case.score < met
+    if lost and end is not None and valid is not None and valid > end:
+        # Within a year a score only sinks by a refund, so this year was not earned after all.
+        # A ladder that got steeper takes nothing back: the threshold met then is what counts.
+        return _step(case, "renewal-lost", state, replace(state, valid_until=end, met=None))
     if not case.review or (valid is not None and valid > case.at):
         return None
     if grace is None and case.ladder.grace_days > 0:
@@ -235,13 +249,13 @@ def _fall(case: Case, state: State, rank: int, reached: int) -> Step | None:
     if grace is not None and grace > case.at:
         return None
     lower = rank - 1 if case.ladder.downgrade == "one" else reached
-    kept_until = _renewal(case) if reached == lower else end
-    after = replace(
-        state,
-        earned=case.ladder.tiers[lower].code,
-        valid_until=kept_until if lower > 0 else None,
-        grace_until=None,
-    )
+    after = replace(state, earned=case.ladder.tiers[lower].code, met=None, grace_until=None)
+    if lower == 0:
+        after = replace(after, valid_until=None)
+    elif lower == reached:
+        after = _kept(case, after)
+    else:
+        after = replace(after, valid_until=end)
     moved = after.tier(case.ladder) != state.tier(case.ladder)
     return _step(case, "downgraded" if moved else "earned-tier-fell", state, after)
 
@@ -303,6 +317,7 @@ def dump_state(state: State) -> dict[str, Any]:
     return {
         "earned": state.earned,
         "valid_until": _dump_instant(state.valid_until),
+        "met": state.met,
         "grace_until": _dump_instant(state.grace_until),
         "assigned": state.assigned,
         "assigned_until": _dump_instant(state.assigned_until),
@@ -314,6 +329,7 @@ def load_state(content: Mapping[str, Any]) -> State:
     return State(
         earned=content["earned"],
         valid_until=_load_instant(content["valid_until"]),
+        met=content["met"],
         grace_until=_load_instant(content["grace_until"]),
         assigned=content["assigned"],
         assigned_until=_load_instant(content["assigned_until"]),
