@@ -1,9 +1,12 @@
 """What holds in every ledger at every moment, asked of the database in SQL."""
 
+from typing import Any
+
 import psycopg
-from psycopg.rows import dict_row
 
 from tests.servers import Database
+
+Connection = psycopg.Connection[tuple[Any, ...]]
 
 # Each question returns the rows that break what its name says; none may return any.
 INVARIANTS = {
@@ -172,14 +175,18 @@ def check_ledger(database: Database) -> None:
 
     Reads as the superuser, so that no grant hides a row.
     """
-    with psycopg.connect(database.superuser_url, row_factory=dict_row) as connection:
+    with psycopg.connect(database.superuser_url) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
-        found = {name: broken_rows(connection, name) for name in INVARIANTS}
-    if any(found.values()):
-        raise Broken("\n".join(f"{name}: {rows}" for name, rows in found.items() if rows))
+        found = find_broken(connection)
+    if found:
+        raise Broken("\n".join(f"{name}: {rows}" for name, rows in found.items()))
 
 
-def broken_rows(connection: psycopg.Connection[dict[str, object]], name: str) -> list[object]:
-    """Return the first few rows that break the invariant of this name."""
-    return list(connection.execute(INVARIANTS[name].encode() + b" LIMIT 3"))
+def find_broken(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
+    """Return the invariants that do not hold, each with the first few rows that break it."""
+    found = {
+        name: connection.execute(question.encode() + b" LIMIT 3").fetchall()
+        for name, question in INVARIANTS.items()
+    }
+    return {name: rows for name, rows in found.items() if rows}
