@@ -6,8 +6,10 @@ Only edges (`api`, `console`, `pages`, `jobs`, `commands`) call `transaction()`.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from psycopg import Connection
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.orm import Session
 
@@ -61,6 +63,30 @@ def transaction(role: str = APP_ROLE) -> Iterator[Session]:
         effects = session.info.pop(_AFTER_COMMIT, [])
     for effect in effects:
         effect()
+
+
+@contextmanager
+def reading(role: str = APP_ROLE) -> Iterator[Session]:
+    """Yield a session whose statements stand by themselves, without BEGIN and COMMIT around.
+
+    For views that only read: at READ COMMITTED each statement sees its own moment anyway, and
+    two trips to the server are most of what a small read costs. What must belong together
+    (a write, several reads of one moment) belongs into `transaction`.
+    """
+    with Session(engine(role), autoflush=False, expire_on_commit=False) as session:
+        session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
+        yield session
+
+
+def driver(session: Session) -> Connection[Any]:
+    """Return the driver's own connection, inside the transaction of `session`.
+
+    For statements on hot paths, where SQLAlchemy's layer costs twice what the statement does.
+    Errors come as the driver's; the edges know both kinds.
+    """
+    connection = session.connection().connection.driver_connection
+    assert isinstance(connection, Connection)
+    return connection
 
 
 def after_commit(session: Session, effect: Callable[[], None]) -> None:

@@ -25,6 +25,7 @@ _denials = trail.DenialLimit()
     answer=AuditPageSchema,
     summary=("查阅审计记录", "Read the audit trail"),
     problems=("invalid-cursor",),
+    reading=True,
 )
 def get_audit(session: Session, query: dict[str, Any]) -> Answer:
     """Answer one page of the trail, newest first."""

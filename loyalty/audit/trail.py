@@ -8,18 +8,18 @@ from typing import Any
 import orjson
 from sqlalchemy.orm import Session
 
+from loyalty.database import driver
 from loyalty.web import Caller, ids
 
 _ACTION = re.compile(r"[a-z][a-z_]*(?:\.[a-z][a-z_]*)+")
 _INSERT = (
     "INSERT INTO loyalty.audit_events (actor_kind, actor_id, action, subject_type, subject_id,"
-    " request_id, token_fingerprint, detail) VALUES (%(actor_kind)s, %(actor_id)s, %(action)s,"
-    " %(subject_type)s, %(subject_id)s, %(request_id)s, %(token_fingerprint)s, %(detail)s::jsonb)"
+    " request_id, token_fingerprint, detail) VALUES (%s, %s, %s, %s, %s, %s, %s, %s::jsonb)"
 )
 LONGEST_VALUE = 200
 
 
-def record(  # noqa: PLR0917 - who did what to what, in the order people say it
+def record(
     session: Session,
     caller: Caller,
     action: str,
@@ -39,18 +39,18 @@ def record(  # noqa: PLR0917 - who did what to what, in the order people say it
     prefix = ids.PREFIXES.get(subject_type)
     if isinstance(subject_id, int) and prefix is not None:
         subject_id = ids.encode(prefix, subject_id)
-    session.connection().exec_driver_sql(
+    driver(session).execute(
         _INSERT,
-        {
-            "actor_kind": str(caller.kind),
-            "actor_id": caller.id,
-            "action": action,
-            "subject_type": subject_type,
-            "subject_id": str(subject_id),
-            "request_id": caller.request_id,
-            "token_fingerprint": caller.token_fingerprint,
-            "detail": None if detail is None else _dump(detail),
-        },
+        (
+            str(caller.kind),
+            caller.id,
+            action,
+            subject_type,
+            str(subject_id),
+            caller.request_id,
+            caller.token_fingerprint,
+            None if detail is None else _dump(detail),
+        ),
     )
 
 

@@ -15,7 +15,7 @@ from flask import Blueprint, Response, current_app, request
 from marshmallow import Schema
 from werkzeug.exceptions import UnsupportedMediaType
 
-from loyalty.database import transaction
+from loyalty.database import reading, transaction
 from loyalty.web import idempotency, ids, strictjson, validation
 from loyalty.web.access import Access, Caller, Kind, resolve_path
 from loyalty.web.errors import Refused
@@ -56,6 +56,7 @@ class Endpoint:
     not_idempotent: str = ""
     problems: Sequence[str] = ()
     limit: int = LARGEST_BODY
+    reading: bool = False
     media_type: str = JSON_TYPE
     form: type[Schema] | None = None
 
@@ -63,6 +64,8 @@ class Endpoint:
         """Refuse a declaration that leaves a question open."""
         if self.idempotent and (self.method not in WRITES or self.access.kind == Kind.PUBLIC):
             raise ValueError(f"{self.name}: only a known caller's write has an idempotency key")
+        if self.reading and self.method != "GET":
+            raise ValueError(f"{self.name}: only a GET merely reads")
         if self.method in WRITES and not (self.idempotent or self.not_idempotent):
             raise ValueError(f"{self.name}: take an idempotency key, or say why not")
 
@@ -106,6 +109,7 @@ def endpoint(
     not_idempotent: str = "",
     problems: Sequence[str] = (),
     limit: int = LARGEST_BODY,
+    reading: bool = False,
 ) -> Callable[[View], View]:
     """Make a function the view of a JSON route.
 
@@ -113,7 +117,9 @@ def endpoint(
     and each parameter of the path; it returns what JSON can say, an `Answer`, or None for an
     empty 204. A view that takes `session` runs inside one transaction, which commits when it
     returns. `limit` is the largest body in bytes; `problems` are the codes that this route adds
-    to those that every route has. Writes are `idempotent`, or say why not.
+    to those that every route has. Writes are `idempotent`, or say why not. `reading` promises
+    that a GET writes nothing, not even an audit row: then no transaction is opened and each of
+    its statements stands by itself.
     """
 
     def declare(view: View) -> View:
@@ -131,6 +137,7 @@ def endpoint(
             not_idempotent=not_idempotent,
             problems=tuple(problems),
             limit=limit,
+            reading=reading,
         )
         add(blueprint, declared, _compile(declared))
         return view
@@ -200,6 +207,7 @@ def _compile(declared: Endpoint) -> Callable[..., Response]:
     body_schema = declared.body() if declared.body else None
     query_schema = declared.query() if declared.query else None
     view = declared.view
+    open_session = reading if declared.reading else transaction
 
     def respond(**arguments: Any) -> Response:
         caller = _find_caller(declared, arguments)
@@ -220,7 +228,7 @@ def _compile(declared: Endpoint) -> Callable[..., Response]:
             arguments["caller"] = caller
         if not takes_session and claim is None:
             return _respond(_dump(declared, view(**arguments)))
-        with transaction() as session:
+        with open_session() as session:
             if claim is not None:
                 earlier = idempotency.take(session, claim)
                 if earlier is not None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
+import psycopg
 import structlog
 from flask import Flask, Response, current_app, request
 from sqlalchemy import exc as database_errors
@@ -63,6 +64,8 @@ def register_translations(app: Flask) -> None:
         database_errors.OperationalError,
         database_errors.InterfaceError,
         database_errors.TimeoutError,
+        psycopg.OperationalError,  # from statements that go to the driver directly
+        psycopg.InterfaceError,
     ):
         app.register_error_handler(unavailable, _answer_unavailable)
     app.register_error_handler(Exception, _answer_unexpected)
@@ -88,7 +91,7 @@ def _answer_http_error(error: HTTPException) -> Response:
     return _answer(find_problem(code), status, "", (), headers)
 
 
-def _answer_unavailable(error: database_errors.SQLAlchemyError) -> Response:
+def _answer_unavailable(error: Exception) -> Response:
     log.warning("database_unavailable", request_id=request_id(), **describe_failure(error, 0))
     # Spread over a few seconds, so that those who were refused together do not return together.
     headers = {"Retry-After": str(random.randint(1, 3))}  # noqa: S311 - spreads load, no secret

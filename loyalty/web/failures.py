@@ -16,7 +16,7 @@ def describe_failure(error: BaseException, frames: int = FRAMES) -> dict[str, An
     `frames` is how many of the innermost are told: 0 where the kind alone says enough.
     """
     places = traceback.extract_tb(error.__traceback__)[-frames:] if frames else []
-    original = getattr(error, "orig", None)
+    original = getattr(error, "orig", error)
     cause = error.__cause__ or error.__context__
     return {
         "error": type(error).__qualname__,

@@ -7,10 +7,11 @@ marshmallow's own integer takes `"１２３"`, `"1_000"` and 1.9; these do not. 
 
 import re
 import unicodedata
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any
 
-from marshmallow import ValidationError, fields
+from marshmallow import Schema, ValidationError, fields, missing
 
 from loyalty.web import ids
 
@@ -166,3 +167,78 @@ class PublicId(fields.Field[int]):
 
     def _serialize(self, value: Any, attr: Any, obj: Any, **kwargs: Any) -> str | None:
         return ids.encode(self.prefix, value) if isinstance(value, int) else value
+
+
+class Lines(fields.List[Any]):
+    """A list of 1 to `maximum` flat objects of one schema, for the bodies that are long.
+
+    A line that is as it should be is loaded by a short loop over the schema's own fields; any
+    other goes through the schema, which says what is wrong. Both come to the same result.
+    """
+
+    def __init__(self, schema: type[Schema], maximum: int = 1000, **options: Any) -> None:
+        self.maximum = maximum
+        self._plan = _plan_lines(schema())
+        metadata = {"minItems": 1, "maxItems": maximum, **options.pop("metadata", {})}
+        super().__init__(fields.Nested(schema), metadata=metadata, **options)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> list[Any]:
+        if not isinstance(value, list):
+            raise ValidationError("Not a valid list.")
+        if not 1 <= len(value) <= self.maximum:
+            raise ValidationError("length")
+        lines: list[Any] = []
+        errors: dict[int, Any] = {}
+        for index, item in enumerate(value):
+            line = self._load_quickly(item)
+            if line is None:
+                try:
+                    line = self.inner.deserialize(item)
+                except ValidationError as error:
+                    errors[index] = error.messages
+                    continue
+            lines.append(line)
+        if errors:
+            raise ValidationError(errors)
+        return lines
+
+    def _load_quickly(self, item: Any) -> dict[str, Any] | None:
+        """Return the line, or None where the schema has to look at it."""
+        if type(item) is not dict or self._plan is None:
+            return None
+        line: dict[str, Any] = {}
+        known = 0
+        for key, name, required, default, load in self._plan:
+            value = item.get(key, missing)
+            if value is missing:
+                if required:
+                    return None
+                if default is not missing:
+                    line[name] = default
+            elif value is None:
+                return None
+            else:
+                known += 1
+                try:
+                    line[name] = load(value, key, item)
+                except ValidationError:
+                    return None
+        return line if known == len(item) else None
+
+
+Step = tuple[str, str, bool, Any, Callable[..., Any]]
+
+
+def _plan_lines(schema: Schema) -> list[Step] | None:
+    """Return how to load a line of `schema` in one loop; None where it has steps of its own."""
+    own_steps = any(schema._hooks.values())
+    plan: list[Step] = []
+    for name, field in schema.load_fields.items():
+        default = field.load_default
+        shared = callable(default) or isinstance(default, list | dict | set)
+        if own_steps or field.validators or shared:
+            return None
+        key = field.data_key if field.data_key is not None else name
+        target = field.attribute or name
+        plan.append((key, target, field.required, default, field._deserialize))
+    return plan

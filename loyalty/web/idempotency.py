@@ -16,6 +16,7 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from loyalty.database import driver
 from loyalty.web.access import Caller
 from loyalty.web.errors import Refused
 from loyalty.web.keyfiles import read_secret
@@ -24,16 +25,16 @@ KEPT_DAYS = 30
 
 _KEY = re.compile(r'"([!#-\[\]-~]{1,255})"|([!#-~]{1,255})')
 _CLAIM = (
-    "INSERT INTO loyalty.idempotency_keys (caller, key, request_digest) "
-    "VALUES (%(caller)s, %(key)s, %(digest)s) ON CONFLICT DO NOTHING RETURNING true"
+    "INSERT INTO loyalty.idempotency_keys (caller, key, request_digest) VALUES (%s, %s, %s)"
+    " ON CONFLICT DO NOTHING"
 )
 _FIND = (
-    "SELECT request_digest, status, answer, headers FROM loyalty.idempotency_keys "
-    "WHERE caller = %(caller)s AND key = %(key)s"
+    "SELECT request_digest, status, answer, headers FROM loyalty.idempotency_keys"
+    " WHERE caller = %s AND key = %s"
 )
 _KEEP = (
-    "UPDATE loyalty.idempotency_keys SET status = %(status)s, answer = %(answer)s, "
-    "headers = %(headers)s::jsonb WHERE caller = %(caller)s AND key = %(key)s"
+    "UPDATE loyalty.idempotency_keys SET status = %s, answer = %s, headers = %s::jsonb"
+    " WHERE caller = %s AND key = %s"
 )
 
 
@@ -77,31 +78,22 @@ def take(session: Session, claim: Claim) -> Kept | None:
     Waits for an equal request under way. Raises `Refused` with `idempotency-key-reused` where
     the key stands for another request.
     """
-    connection = session.connection()
-    mine = connection.exec_driver_sql(_CLAIM, claim._asdict()).first()
-    if mine is not None:
+    connection = driver(session)
+    if connection.execute(_CLAIM, claim).rowcount == 1:
         return None
-    found = connection.exec_driver_sql(_FIND, claim._asdict()).first()
+    found = connection.execute(_FIND, (claim.caller, claim.key)).fetchone()
     if found is None:  # a month old, and purged between the two statements
         raise Refused("unavailable")
-    if bytes(found.request_digest) != claim.digest:
+    request_digest, status, answer, headers = found
+    if request_digest != claim.digest:
         raise Refused("idempotency-key-reused")
-    return Kept(found.status, bytes(found.answer), found.headers or {})
+    return Kept(status, answer, headers or {})
 
 
 def keep(session: Session, claim: Claim, kept: Kept) -> None:
     """Store the answer with the claim that this transaction took."""
     headers = orjson.dumps(dict(kept.headers)).decode() if kept.headers else None
-    session.connection().exec_driver_sql(
-        _KEEP,
-        {
-            "caller": claim.caller,
-            "key": claim.key,
-            "status": kept.status,
-            "answer": kept.answer,
-            "headers": headers,
-        },
-    )
+    driver(session).execute(_KEEP, (kept.status, kept.answer, headers, claim.caller, claim.key))
 
 
 def purge(session: Session) -> int:

@@ -2,6 +2,7 @@
 
 import json
 
+import psycopg
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import text
@@ -101,3 +102,19 @@ def test_a_lock_that_is_not_given_in_time_is_a_503(database: Database, client: F
         response = client.post("/v1/kept", json={"amount": 1}, headers=headers)
     assert response.status_code == 503
     assert client.post("/v1/kept", json={"amount": 1}, headers=headers).status_code == 201
+
+
+def test_lost_connections_cost_one_round_of_refusals(
+    database: Database, client: FlaskClient
+) -> None:
+    def send(key: str) -> int:
+        headers = bearer("bank", Idempotency_Key=key)
+        return client.post("/v1/kept", json={"amount": 1}, headers=headers).status_code
+
+    assert send("before") == 201
+    with psycopg.connect(database.superuser_url, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    assert [send("lost"), send("lost"), send("lost")] == [503, 201, 201]

@@ -4,9 +4,20 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
-from marshmallow import Schema, ValidationError
+from hypothesis import given
+from hypothesis import strategies as st
+from marshmallow import Schema, ValidationError, fields
 
-from loyalty.web.fields import Day, Instant, Reference, Text, Truth
+from loyalty.web.fields import (
+    Amount,
+    Day,
+    Instant,
+    Lines,
+    PublicId,
+    Reference,
+    Text,
+    Truth,
+)
 
 
 class Everything(Schema):
@@ -81,3 +92,50 @@ def test_only_true_and_false_are_truths(value: object) -> None:
     assert load(truth=False) is False
     with pytest.raises(ValidationError):
         load(truth=value)
+
+
+class Line(Schema):
+    """A line with every kind of presence."""
+
+    amount = Amount(required=True)
+    note = Text(5, load_default=None, allow_none=True)
+    at = Instant(data_key="when")
+    owner = PublicId("cus", attribute="owner_id")
+
+
+class Quick(Schema):
+    """Lines by the short loop."""
+
+    lines = Lines(Line, maximum=4, required=True)
+
+
+class Slow(Schema):
+    """The same lines by marshmallow alone."""
+
+    lines = fields.List(fields.Nested(Line), required=True)
+
+
+VALUES: st.SearchStrategy[Any] = st.sampled_from(
+    [1, 0, "1", None, True, 1.5, "x", "123456", "2026-01-01T00:00:00Z", "cus_000000000000h", {}, []]
+)
+KEYS = st.sampled_from(["amount", "note", "when", "at", "owner", "owner_id", "other"])
+LINES = st.lists(st.one_of(st.dictionaries(KEYS, VALUES), VALUES), min_size=1, max_size=4)
+
+
+def outcome(schema: Schema, content: Any) -> Any:
+    try:
+        return "loaded", schema.load(content)
+    except ValidationError as error:
+        return "refused", error.messages
+
+
+@given(LINES)
+def test_lines_load_or_fail_exactly_like_nested_objects(lines: list[Any]) -> None:
+    content = {"lines": lines}
+    assert outcome(Quick(), content) == outcome(Slow(), content)
+
+
+@pytest.mark.parametrize("lines", [[], [{"amount": 1}] * 5, {}, "x", None, 5])
+def test_lines_are_a_list_of_a_bounded_length(lines: Any) -> None:
+    with pytest.raises(ValidationError):
+        Quick().load({"lines": lines})
