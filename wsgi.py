@@ -4,6 +4,7 @@ from flask import Blueprint, Flask
 
 from loyalty.audit import api as audit
 from loyalty.customers import api as customers
+from loyalty.points import api as points
 from loyalty.proof import api as proof
 from loyalty.staff import api as staff
 from loyalty.tiers import api as tiers
@@ -20,6 +21,7 @@ BLUEPRINTS: list[Blueprint] = [
     audit.blueprint,
     proof.blueprint,
     customers.blueprint,
+    points.blueprint,
     tiers.blueprint,
 ]
 
