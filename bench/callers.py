@@ -33,7 +33,7 @@ def measure_rate(
     ]
     for worker in workers:
         worker.start()
-    done = sum(answers.get(timeout=seconds + 120) for _ in workers)
+    done: int = sum(answers.get(timeout=seconds + 120) for _ in workers)
     for worker in workers:
         worker.join()
     return done / seconds

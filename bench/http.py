@@ -1,4 +1,4 @@
-"""HTTP under gunicorn: reading points and reporting a purchase, beside a route that does nothing."""
+"""HTTP under gunicorn: reading points and reporting a purchase, beside an empty route."""
 
 from __future__ import annotations
 
@@ -19,6 +19,21 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bench.callers import Call
+from loyalty import customers, points, programmes, staff, tiers, vault
+from loyalty.customers import NewCustomer
+from loyalty.database import engine, transaction
+from loyalty.points import NewPurchase
+from loyalty.settings import settings
+from loyalty.tiers import Ladder, Tier
+from loyalty.web import Caller, ids
+
+LADDER = Ladder(
+    (
+        Tier("gold", "金卡", "Gold", 2_000),
+        Tier("platinum", "白金卡", "Platinum", 5_000),
+        Tier("diamond", "钻石卡", "Diamond", 10_000),
+    )
+)
 
 
 @contextmanager
@@ -27,7 +42,7 @@ def serve(environ: dict[str, str]) -> Iterator[int]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
-    server = subprocess.Popen(  # noqa: S603
+    server = subprocess.Popen(
         [sys.executable, "-m", "gunicorn", "-c", "loyalty/web/gunicorn.py", "wsgi:app"],
         env={**os.environ, **environ, "PORT": str(port)},
         stdout=subprocess.DEVNULL,
@@ -114,3 +129,39 @@ def call_purchase(*, port: int, token: str, references: list[str], **_: Any) -> 
         return 1
 
     return call
+
+
+def build_world(customers_count: int = 2_000) -> dict[str, Any]:
+    """Set up a programme with customers who have points, and a client's token."""
+    vault.create_keys(settings().keys)
+    with transaction() as session:
+        programme = programmes.open_programme(session, "bench", name_zh="测试", name_en="Bench")
+        rule = points.propose_rule(
+            session,
+            programme,
+            code="base",
+            document={"gives": "per_amount", "points": 1, "per": 100, "expiry": {"months": 24}},
+            effective_from=datetime(1990, 1, 1, tzinfo=UTC),
+            proposed_by="a",
+        )
+        points.decide_rule(session, rule, "approved", decided_by="b")
+        tiers.create_ladder(session, programme, LADDER)
+    references = [f"{number:05}" for number in range(customers_count)]
+    with transaction() as session:
+        found = customers.register(session, [NewCustomer(reference=r) for r in references])
+        at = datetime.now(UTC) - timedelta(days=2)
+        points.record_purchases(
+            session,
+            programme,
+            "seed",
+            [NewPurchase(f"seed-{r}", r, at, 5_000) for r in references],
+        )
+        scopes = ["points:read", "purchases:write"]
+        client, _ = staff.add_client(session, Caller.job("bench"), "bench", scopes)
+        token = staff.issue_client_token(client)
+    engine().dispose()
+    return {
+        "token": token.token,
+        "references": references,
+        "customers": [ids.encode("cus", one.customer_id or 0) for one in found],
+    }

@@ -116,6 +116,6 @@ def _chart(figures: list[Figure]) -> str:
         ' aria-label="Our speed as a part of the limit on the same machine"'
         ' font-family="sans-serif" font-size="13" fill="#1d2733">'
         f'<rect width="700" height="{height}" fill="#ffffff"/>'
-        '<text x="330" y="20">part of the limit in the same run; the mark is the least wanted</text>'
+        '<text x="330" y="20">part of the limit in the same run; marks: least wanted</text>'
         f"{''.join(rows)}</svg>\n"
     )

@@ -177,7 +177,7 @@ def get_overview(session: Session, customer_id: int, query: dict[str, Any]) -> d
     standing = tiers.read_standing(session, programme, member)
     return {
         "points": dump_points(customer_id, programme, balance),
-        "tier": tiers.dump_standing(standing),
+        "tier": tiers.dump_standing(programme, standing),
         "last": [_explain(session, programme, customer_id, line) for line in lines],
     }
 

@@ -9,6 +9,7 @@ import ledger
 from loyalty.points import earning, refunds, wording
 from loyalty.points.queries import Award
 from loyalty.programmes import Programme
+from loyalty.tiers import StandingSchema
 from loyalty.web import ids, validation
 from loyalty.web.cursors import PageQuery
 from loyalty.web.fields import Amount, Instant, PublicId, Reference, Text, Whole, dump_instant
@@ -223,18 +224,11 @@ class WhySchema(Schema):
     terms = fields.Dict(required=True, allow_none=True)
 
 
-class OverviewTierSchema(Schema):
-    """The tier, and how far it is to the next."""
-
-    tier = fields.String(required=True)
-    status_points = fields.Integer(required=True)
-
-
 class OverviewSchema(Schema):
     """Points, tier and the last lines with their reasons, in one answer."""
 
     points = fields.Nested(PointsSchema, required=True)
-    tier = fields.Dict(required=True)
+    tier = fields.Nested(StandingSchema, required=True)
     last = fields.List(fields.Nested(WhySchema), required=True)
 
 

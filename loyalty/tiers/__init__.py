@@ -11,6 +11,7 @@ from loyalty.tiers.ladders import (
 from loyalty.tiers.qualification import Change, current, foresee, requalify, review
 from loyalty.tiers.reviews import start as start_review
 from loyalty.tiers.rules import BASIC, Ladder, Tier, status_terms
+from loyalty.tiers.schemas import StandingSchema, dump_standing
 from loyalty.tiers.standing import Standing, read_standing
 
 __all__ = [
@@ -19,9 +20,11 @@ __all__ = [
     "Change",
     "Ladder",
     "Standing",
+    "StandingSchema",
     "Tier",
     "create_ladder",
     "current",
+    "dump_standing",
     "foresee",
     "ladder_in_force",
     "ladder_versions",

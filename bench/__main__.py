@@ -1,0 +1,222 @@
+"""`python -m bench`: runs the benchmarks on a private PostgreSQL and prints ratios to limits.
+
+Rates are medians of several rounds in which ours and the limit take turns, so that a machine
+that slows down slows both. Nothing here is a timed test.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import psycopg
+
+from bench import growth, http, importing, limits, posting, report
+from bench.callers import measure_rate
+from bench.report import Figure
+from loyalty.database import engine
+from loyalty.settings import settings
+from tests.servers import Database, announce, cloned_database, running_servers
+
+SECTIONS = ("posting", "http", "import", "growth")
+
+
+@click.command()
+@click.option("--only", type=click.Choice(SECTIONS), multiple=True, help="Run these sections only.")
+@click.option("--rounds", default=3, show_default=True, help="Rounds of each measurement.")
+@click.option("--seconds", default=5.0, show_default=True, help="Seconds of each round.")
+@click.option("--wallets", default=100_000, show_default=True, help="Wallets to post to.")
+@click.option(
+    "--transfers", default=10_000_000, show_default=True, help="Size of the large ledger."
+)
+@click.option("--write/--no-write", default=False, help="Write docs/bench.json and docs/bench.svg.")
+def main(
+    only: tuple[str, ...],
+    rounds: int,
+    seconds: float,
+    wallets: int,
+    transfers: int,
+    write: bool,
+) -> None:
+    """Measure the ledger, the API and the import beside the limits of this machine."""
+    os.environ.setdefault("QUANYI_ENV", "test")
+    figures: list[Figure] = []
+    machine: dict[str, str] = {}
+    with running_servers() as servers:
+        announce(servers)
+        for section in only or SECTIONS:
+            with cloned_database(servers) as database, _settings(database, servers.redis_url):
+                machine = machine or report.describe_machine(database.superuser_url)
+                click.secho(f"\n{section}", bold=True)
+                match section:
+                    case "posting":
+                        found = _posting(database, rounds, seconds, wallets)
+                    case "http":
+                        found = _http(rounds, seconds)
+                    case "import":
+                        found = _import(database)
+                    case _:
+                        found = _growth(database, rounds, seconds, transfers)
+                figures += found
+                for figure in found:
+                    click.echo(figure.line())
+    click.echo(f"\n{machine}  rounds={rounds} seconds={seconds} wallets={wallets:,}")
+    if write:
+        report.write({**machine, "rounds": str(rounds), "seconds": str(seconds)}, figures)
+        click.echo("written: docs/bench.json, docs/bench.svg")
+
+
+@contextmanager
+def _settings(database: Database, redis_url: str) -> Iterator[None]:
+    home = Path(os.environ.get("TMPDIR", "/tmp")) / f"quanyi-bench-{os.getpid()}"  # noqa: S108
+    home.mkdir(exist_ok=True)
+    os.environ.update(
+        DATABASE_URL=database.url,
+        OWNER_DATABASE_URL=database.owner_url,
+        REDIS_URL=redis_url,
+        QUANYI_HOME=str(home),
+    )
+    settings.cache_clear()
+    engine.cache_clear()
+    yield
+    engine().dispose()
+    engine.cache_clear()
+
+
+def _environ() -> dict[str, str]:
+    names = ("QUANYI_ENV", "DATABASE_URL", "OWNER_DATABASE_URL", "REDIS_URL", "QUANYI_HOME")
+    return {name: os.environ[name] for name in names}
+
+
+def _take_turns(
+    rounds: int, seconds: float, ours: str, limit: str, arguments: dict[str, Any], callers: Any
+) -> tuple[list[float], list[float]]:
+    processes, threads = callers
+    mine: list[float] = []
+    theirs: list[float] = []
+    for _ in range(rounds):
+        for maker, rates in ((ours, mine), (limit, theirs)):
+            rates.append(
+                measure_rate(
+                    maker, arguments, processes=processes, threads=threads, seconds=seconds
+                )
+            )
+    return mine, theirs
+
+
+def _posting(database: Database, rounds: int, seconds: float, wallets: int) -> list[Figure]:
+    with psycopg.connect(database.superuser_url, autocommit=True) as connection:
+        connection.execute(limits.POST_ONE)
+        connection.execute("GRANT EXECUTE ON FUNCTION ledger.bench_post TO PUBLIC")
+    world = posting.open_wallets(wallets)
+    with psycopg.connect(database.superuser_url, autocommit=True) as connection:
+        connection.execute("VACUUM ANALYZE")
+    arguments = {**world, "environ": _environ(), "url": database.url}
+    sixteen = (2, 8)
+    ours = "bench.posting:call_post"
+    limit = "bench.posting:call_limit"
+    one = _take_turns(rounds, seconds, ours, limit, arguments, sixteen)
+    hot = {**arguments, "wallets": world["wallets"][:1]}
+    heat = _take_turns(rounds, seconds, ours, limit, hot, sixteen)
+    many = {**arguments, "batch": 1000}
+    batch = _take_turns(rounds, seconds, ours, "bench.posting:call_many_limit", many, (2, 1))
+    single = statistics.median(one[0])
+    return [
+        Figure("post, one entry a call, 16 callers", "entries/s", *one, wanted=0.3),
+        Figure("post, one hot wallet, 16 callers", "entries/s", *heat),
+        Figure("post, 1,000 entries a call", "entries/s", *batch, wanted=0.3),
+        Figure(
+            "1,000 a call as a multiple of one a call",
+            "entries/s",
+            batch[0],
+            [single],
+            wanted=10.0,
+        ),
+    ]
+
+
+def _http(rounds: int, seconds: float) -> list[Figure]:
+    world = http.build_world()
+    with http.serve(_environ()) as port:
+        arguments = {**world, "port": port, "environ": _environ()}
+        callers = (2, 8)
+        read = _take_turns(
+            rounds, seconds, "bench.http:call_points", "bench.http:call_ping", arguments, callers
+        )
+        write = _take_turns(
+            rounds, seconds, "bench.http:call_purchase", "bench.http:call_ping", arguments, callers
+        )
+    return [
+        Figure("GET points over HTTP", "requests/s", *read, wanted=0.4),
+        Figure("POST one purchase over HTTP", "requests/s", *write, wanted=0.3),
+    ]
+
+
+def _import(database: Database) -> list[Figure]:
+    seconds, purchases = importing.run_import()
+    copied, rows = importing.copy_again(database.superuser_url)
+    click.echo(f"{purchases:,} purchases in {seconds:.1f} s; COPY of {rows:,} rows {copied:.1f} s")
+    return [
+        Figure(
+            "import of purchases, end to end",
+            "purchases/s",
+            [purchases / seconds],
+            [purchases / copied],
+            wanted=0.15,
+        )
+    ]
+
+
+def _growth(database: Database, rounds: int, seconds: float, transfers: int) -> list[Figure]:
+    world = posting.open_wallets(100_000)
+    small, large, *others = world["wallets"]
+    arguments = {**world, "wallets": others, "environ": _environ(), "url": database.url}
+
+    def rate(arguments: dict[str, Any]) -> float:
+        return measure_rate(
+            "bench.posting:call_post", arguments, processes=2, threads=8, seconds=seconds
+        )
+
+    empty = [rate(arguments) for _ in range(rounds)]
+    started = time.monotonic()
+    fill_url = database.superuser_url
+    growth.fill(fill_url, world["issued"], [small], 1_000, click.echo)
+    growth.fill(fill_url, world["issued"], [large], 1_000_000, click.echo)
+    filled = others[: len(others) // 2]
+    each = max(1, (transfers - 1_001_000) // len(filled))
+    growth.fill(fill_url, world["issued"], filled, each, click.echo)
+    click.echo(f"filled in {time.monotonic() - started:.0f} s")
+    # Only wallets that the filling left alone: what is measured is the ledger's size, not theirs.
+    later = {**arguments, "wallets": others[len(others) // 2 :]}
+    full = [rate(later) for _ in range(rounds)]
+    few, lots = growth.time_reads(small, 300), growth.time_reads(large, 300)
+    return [
+        Figure(
+            f"{name}, 1,000,000 entries beside 1,000",
+            "ms",
+            [lots[name]],
+            [few[name]],
+            wanted=1.3,
+            at_most=True,
+        )
+        for name in few
+    ] + [
+        Figure(
+            "time of a post, large ledger beside an empty one",
+            "ms",
+            [1000 * 16 / rate for rate in full],
+            [1000 * 16 / rate for rate in empty],
+            wanted=1.3,
+            at_most=True,
+        )
+    ]
+
+
+if __name__ == "__main__":
+    main()
