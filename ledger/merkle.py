@@ -51,12 +51,13 @@ class Hashing:
 
 
 class Tree:
-    """A log's tree, read from its leaves and stored nodes; each row is read at most once."""
+    """A log's tree, read from its leaves and stored nodes; each is read and hashed once."""
 
     def __init__(self, hashing: Hashing, size: int, read: Read) -> None:
         self.hashing = hashing
         self.size = size
         self._read = read
+        self._known: dict[tuple[int, int], bytes] = {}
         self._rows: dict[tuple[int, int], Sequence[bytes]] = {}
 
     def root(self) -> bytes:
@@ -65,16 +66,22 @@ class Tree:
 
     def subtree(self, start: int, end: int) -> bytes:
         """Return the root of the leaves from `start` to before `end`, a node of the tree."""
-        count = end - start
-        if count == 0:
+        if start == end:
             return self.hashing.empty()
-        if count & (count - 1):
-            middle = start + split(count)
-            return self.hashing.node(self.subtree(start, middle), self.subtree(middle, end))
+        found = self._known.get((start, end))
+        if found is None:
+            found = self._known[start, end] = self._find(start, end)
+        return found
+
+    def _find(self, start: int, end: int) -> bytes:
+        count = end - start
         level = (count.bit_length() - 1) // 8
         width = FAN_OUT**level
-        number, offset = divmod(start // width, FAN_OUT)
-        return self.hashing.root(self._row(level, number)[offset : offset + count // width])
+        if count == width:
+            number, offset = divmod(start // width, FAN_OUT)
+            return bytes(self._row(level, number)[offset])
+        middle = start + split(count)
+        return self.hashing.node(self.subtree(start, middle), self.subtree(middle, end))
 
     def inclusion(self, index: int) -> list[bytes]:
         """Return the proof that leaf `index` is in this tree."""

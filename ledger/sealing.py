@@ -66,14 +66,14 @@ class Log:
     """Something that is sealed. `name` stays for ever.
 
     `table` is locked by whoever writes a row before it draws the row's id from `sequence`.
-    `take(connection, after, through, limit)` returns the first `limit` committed rows after a
-    key and up to an id, in order. The role of the sealer may read all three.
+    `take(connection, algorithm, after, through, limit)` returns the first `limit` committed rows
+    after a key and up to an id, in order. The role of the sealer may read all three.
     """
 
     name: str
     table: str
     sequence: str
-    take: Callable[[Connection, Key, int, int], Batch]
+    take: Callable[[Connection, str, Key, int, int], Batch]
     algorithm: str = "sha-256"
 
     def hashing(self) -> Hashing:
@@ -95,7 +95,7 @@ def seal(session: Session, log: Log, *, limit: int = BATCH, patience: float = 60
     size, after = head(connection, log)
     if through < after[0] or not _await_writers(connection, log, patience):
         return 0
-    batch = log.take(connection, after, through, limit)
+    batch = log.take(connection, log.algorithm, after, through, limit)
     if batch.keys:
         hashing = log.hashing()
         hashes = [hashing.leaf(leaf) for leaf in batch.leaves]
@@ -226,14 +226,16 @@ def _add_totals(connection: Connection, totals: dict[int, list[int]]) -> None:
         connection.execute(_ADD_TOTALS, (array(accounts), debits, credited))
 
 
-def _take_entries(connection: Connection, after: Key, through: int, limit: int) -> Batch:
+def _take_entries(
+    connection: Connection, algorithm: str, after: Key, through: int, limit: int
+) -> Batch:
     with reading(connection) as cursor:
         entries = cursor.execute(_ENTRIES, (*after, through, limit)).fetchall()
     batch = Batch([(entry[1], entry[0]) for entry in entries], [])
     if not entries:
         return batch
     for content in read_contents(connection, entries):
-        batch.leaves.append(leaf_bytes(content, LEDGER.algorithm))
+        batch.leaves.append(leaf_bytes(content, algorithm))
         for _, _, giver, _, _, taker, _, _, amount, *_ in content[2]:
             batch.totals.setdefault(giver, [0, 0])[0] += amount
             batch.totals.setdefault(taker, [0, 0])[1] += amount

@@ -12,14 +12,16 @@ SELECT id, at, actor_kind, actor_id, action, subject_type, subject_id, request_i
 FROM loyalty.audit_events WHERE id > %s AND id <= %s ORDER BY id LIMIT %s"""
 
 
-def _take_events(connection: Connection, after: Key, through: int, limit: int) -> Batch:
+def _take_events(
+    connection: Connection, algorithm: str, after: Key, through: int, limit: int
+) -> Batch:
     """Return the next events: one row of all columns each, `detail` as canonical JSON."""
     batch = Batch([], [])
     with reading(connection) as cursor:
         for *event, detail in cursor.execute(_EVENTS, (after[0], through, limit)):
             row = (*event, None if detail is None else canonical_json(detail))
             batch.keys.append((row[0], 0))
-            batch.leaves.append(leaf_bytes([[row]], AUDIT.algorithm, AUDIT_LEAF))
+            batch.leaves.append(leaf_bytes([[row]], algorithm, AUDIT_LEAF))
     return batch
 
 

@@ -8,13 +8,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
-from ledger import checkpoints, proofs
+from ledger import checkpoints, proofs, sealing
 from ledger.base import Base
 from ledger.dump import dump_tables
 from loyalty.database import transaction
@@ -55,6 +56,17 @@ def test_what_was_written_passes(database: Database, tmp_path: Path) -> None:
     assert answer.status == 0, answer.report
     assert answer.report["checked"]["sealed entries"] == answer.report["checked"]["leaves"] > 20
     assert answer.report["not_proved"]
+
+
+def test_a_log_may_be_hashed_with_sm3(database: Database, tmp_path: Path) -> None:
+    rich_world()
+    log = replace(sealing.LEDGER, algorithm="sm3")
+    seal_all(log)
+    assert sign(tmp_path, log).algorithm == "sm3"
+    answer = verify_database(database, tmp_path)
+    assert answer.status == 0, answer.report
+    with pytest.raises(checkpoints.HistoryChanged, match="begun with sm3"):
+        sign(tmp_path)
 
 
 def test_what_is_not_sealed_yet_is_added_up_and_said_to_be_unsealed(
