@@ -102,7 +102,7 @@ def _review_here(programme: Programme, dry: bool) -> None:
 
 def _review_chunk(programme: Programme, after: int, dry: bool) -> reviews.Chunk | None:
     with transaction() as session:
-        return reviews.review_next(session, programme, after, dry=dry)
+        return reviews.review_next(session, programme, after, limit=reviews.CHUNK, dry=dry)
 
 
 def _find(session: Session, code: str) -> Programme:

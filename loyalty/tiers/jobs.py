@@ -21,7 +21,7 @@ def review_chunk(session: Session, run: outbox.Run) -> outbox.Progress:
     number = run.arguments["programme"]
     programme = next(p for p in programmes.list_programmes(session) if p.id == number)
     after = run.cursor["after"] if run.cursor else 0
-    chunk = reviews.review_next(session, programme, after, run=run.id)
+    chunk = reviews.review_next(session, programme, after, limit=reviews.CHUNK, run=run.id)
     if chunk is None:
         return outbox.Done()
     return outbox.Progress(done=chunk.customers, cursor={"after": chunk.last})

@@ -50,7 +50,7 @@ def review_next(
     programme: Programme,
     after: int,
     *,
-    limit: int = CHUNK,
+    limit: int,
     dry: bool = False,
     run: int | None = None,
 ) -> Chunk | None:

@@ -135,7 +135,7 @@ def find_fault(ladder: Ladder, before: Ladder | None) -> tuple[str, str] | None:
             ("最低一级须为 standard,门槛为 0", "the lowest tier is `standard`, with threshold 0"),
         ),
         (
-            thresholds == sorted(set(thresholds)) and max(thresholds) <= ledger.MAX_AMOUNT,
+            thresholds == sorted(set(thresholds)) and thresholds[-1:] <= [ledger.MAX_AMOUNT],
             ("门槛须逐级升高", "thresholds rise from tier to tier"),
         ),
         (

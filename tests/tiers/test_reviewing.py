@@ -24,9 +24,6 @@ FALLEN = 7
 def world(database: Database, monkeypatch: pytest.MonkeyPatch) -> World:
     """Twelve members in chunks of five; seven were lifted by points that are taken back since."""
     monkeypatch.setattr(reviews, "CHUNK", 5)
-    monkeypatch.setattr(
-        reviews.review_next, "__kwdefaults__", {"limit": 5, "dry": False, "run": None}
-    )
     made = build_world(members=12)
     with transaction() as session:
         for member in made.members[:FALLEN]:
