@@ -195,6 +195,7 @@ class LotUse(Base):
         ForeignKeyConstraint(
             ["account_id", "lot"],
             [f"{SCHEMA}.lots.account_id", f"{SCHEMA}.lots.position"],
+            name="fk_lot_uses_lot",
         ),
         CheckConstraint("amount <> 0", name="amount"),
         {"schema": SCHEMA},
@@ -265,6 +266,7 @@ class HoldLot(Base):
         ForeignKeyConstraint(
             ["account_id", "lot"],
             [f"{SCHEMA}.lots.account_id", f"{SCHEMA}.lots.position"],
+            name="fk_hold_lots_lot",
         ),
         CheckConstraint("0 <= remaining AND remaining <= amount", name="remaining"),
         {"schema": SCHEMA},
@@ -288,7 +290,9 @@ class HoldMove(Base):
             [f"{SCHEMA}.entries.account_id", f"{SCHEMA}.entries.id"],
         ),
         ForeignKeyConstraint(
-            ["account_id", "hold_id"], [f"{SCHEMA}.holds.account_id", f"{SCHEMA}.holds.id"]
+            ["account_id", "hold_id"],
+            [f"{SCHEMA}.holds.account_id", f"{SCHEMA}.holds.id"],
+            name="fk_hold_moves_hold",
         ),
         CheckConstraint("kind IN ('capture', 'release', 'lapse')", name="kind"),
         CheckConstraint("amount > 0", name="amount"),
