@@ -31,9 +31,10 @@ from ledger.acts import (
     Reverse,
     Terms,
 )
-from ledger.expiry import find_expired, find_lapsed_holds
+from ledger.expiry import count_expired, find_expired, find_lapsed_holds
 from ledger.liability import Movement, read_movement, read_outstanding
 from ledger.posting import lock, post
+from ledger.proofs import export_statement, prove_entry
 from ledger.reading import (
     Balance,
     StatementLine,
@@ -71,7 +72,9 @@ __all__ = [
     "StatementLine",
     "Terms",
     "UnknownAccount",
+    "count_expired",
     "dump_json",
+    "export_statement",
     "find_expired",
     "find_lapsed_holds",
     "find_posted",
@@ -83,6 +86,7 @@ __all__ = [
     "open_unit",
     "open_wallets",
     "post",
+    "prove_entry",
     "read_balance",
     "read_balance_as_of",
     "read_balances",

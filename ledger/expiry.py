@@ -11,6 +11,11 @@ WHERE t.expires_at <= clock_timestamp() AND t.remaining > t.held
 ORDER BY t.account_id LIMIT :limit
 """)
 
+COUNT = text("""
+SELECT count(DISTINCT account_id) FROM ledger.lot_totals
+WHERE expires_at <= clock_timestamp() AND remaining > held
+""")
+
 LAPSED_HOLDS = text("""
 SELECT h.account_id, h.id FROM ledger.holds h
 JOIN ledger.wallets w USING (account_id)
@@ -23,6 +28,12 @@ def find_expired(session: Session, unit_id: int, *, after: int = 0, limit: int =
     """Return up to `limit` wallets (in id order, beyond `after`) in which points have lapsed."""
     rows = session.execute(DUE, {"unit": unit_id, "after": after, "limit": limit})
     return list(rows.scalars())
+
+
+def count_expired(session: Session) -> int:
+    """Return in how many wallets of all units points have lapsed."""
+    count: int = session.execute(COUNT).scalar_one()
+    return count
 
 
 def find_lapsed_holds(
