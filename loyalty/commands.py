@@ -5,7 +5,9 @@ import click
 import migrations
 from loyalty.customers import commands as customers
 from loyalty.database import sqlalchemy_url
+from loyalty.demo import commands as demo
 from loyalty.outbox import commands as outbox
+from loyalty.points import commands as points
 from loyalty.proof import commands as proof
 from loyalty.settings import BadSetting, settings
 from loyalty.staff import commands as staff
@@ -44,6 +46,8 @@ for slice_commands in (
     vault.COMMANDS,
     customers.COMMANDS,
     tiers.COMMANDS,
+    points.COMMANDS,
+    demo.COMMANDS,
 ):
     for command in slice_commands:
         main.add_command(command)

@@ -3,6 +3,7 @@
 Slices publish in their transaction and register functions in their `jobs` modules.
 """
 
+from loyalty.outbox.jobs import work as advance
 from loyalty.outbox.publishing import Change, publish, publish_many
 from loyalty.outbox.registry import (
     Done,
@@ -31,6 +32,7 @@ __all__ = [
     "Paused",
     "Progress",
     "Run",
+    "advance",
     "job",
     "publish",
     "publish_many",

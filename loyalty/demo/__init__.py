@@ -1,0 +1,1 @@
+"""The demo: a sample programme with invented people and real purchases. Never in production."""
