@@ -281,6 +281,9 @@ class _Draft:
             raise Refuse("unknown-account", f"account {entry.account} is not a wallet")
         if not entry.acts:
             raise Refuse("empty-entry", "an entry needs at least one act")
+        # The home log has a row of every entry, also of one that moves points elsewhere only:
+        # that row is what makes the reference known.
+        self._touch(self.book.wallets[entry.account])
         if sum(isinstance(act, Hold) for act in entry.acts) > 1:
             raise Refuse("several-holds", "an entry makes at most one hold")
         for act in entry.acts:
@@ -380,6 +383,9 @@ class _Draft:
             raise Refuse("reversal-of-expiry", "what lapsed is given back by an adjustment")
         if act.expired_account is not None:
             self._floorless(wallet, act.expired_account)
+        if act.expired_account is not None:
+            self._same_unit(act.account, act.expired_account)
+            self._no_wallet(act.expired_account)
         left = original.amount - original.reversed
         amount = left if act.amount is None else act.amount
         if left == 0 or amount > left:
@@ -598,6 +604,10 @@ class _Draft:
     def _floorless(self, wallet: Wallet, account: int) -> None:
         """Refuse to move between `wallet` and `account` unless only `wallet` has a floor."""
         self._same_unit(wallet.account, account)
+        if account in self.book.wallets:
+            raise Refuse("two-wallets", "between wallets, move through a clearing account")
+
+    def _no_wallet(self, account: int) -> None:
         if account in self.book.wallets:
             raise Refuse("two-wallets", "between wallets, move through a clearing account")
 

@@ -153,6 +153,8 @@ class _Needs:
             case Reverse():
                 self.spenders.add(act.account)
                 self.originals.append({"account_id": act.account, "position": act.position})
+                if act.expired_account is not None:
+                    self.accounts.add(act.expired_account)
                 self.accounts.update(() if act.expired_account is None else (act.expired_account,))
             case Capture() | Release():
                 self.holds.append({"account_id": act.account, "id": act.hold_id})

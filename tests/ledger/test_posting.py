@@ -237,3 +237,23 @@ def test_the_sweep_frees_lapsed_holds_once(database: Database) -> None:
     wait_until_past(database)
     posted(act(world, "l1", "lapse", ledger.Lapse(world.wallet)))
     assert refused(act(world, "l2", "lapse", ledger.Lapse(world.wallet))) == "nothing-lapsed"
+
+
+def test_an_entry_that_moves_points_elsewhere_only_is_known_at_home(database: Database) -> None:
+    world = build_world()
+    with transaction() as session:
+        other = ledger.open_wallets(session, world.house.unit_id, ["cus:2"])["cus:2"]
+    elsewhere = act(world, "e", "earn", ledger.Move(world.house.issued, other, 4))
+    first, again = posted(elsewhere), posted(elsewhere)
+    assert again.replayed
+    assert again.lines == first.lines
+
+
+def test_points_cannot_expire_into_a_wallet(database: Database) -> None:
+    world = build_world()
+    with transaction() as session:
+        other = ledger.open_wallets(session, world.house.unit_id, ["cus:2"])["cus:2"]
+    posted(earn(world, 5, "old", expires_at=PAST))
+    assert refused(act(world, "x", "expire", ledger.Expire(world.wallet, other))) == "two-wallets"
+    reverse = ledger.Reverse(world.wallet, 1, expired_account=other)
+    assert refused(act(world, "v", "reverse", reverse)) == "two-wallets"
