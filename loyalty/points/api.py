@@ -7,7 +7,7 @@ from flask import Blueprint
 from sqlalchemy.orm import Session
 
 import ledger
-from loyalty import audit, tiers
+from loyalty import audit, programmes, tiers
 from loyalty.points import earning, queries, redemption, refunds
 from loyalty.points.schemas import (
     EntrySchema,
@@ -41,6 +41,7 @@ blueprint = Blueprint("points", __name__)
 OLDEST = timedelta(days=400)
 LAST_LINES = 3
 _LIST = "statement"
+_WHOSE = ("not-a-member", "programme-needed")
 
 
 @endpoint(
@@ -57,7 +58,7 @@ _LIST = "statement"
 )
 def post_purchases(session: Session, caller: Caller, body: dict[str, Any]) -> dict[str, Any]:
     """Record purchases with what they earn; a refused one does not stop the others."""
-    programme = queries.choose_programme(session, body["programme"])
+    programme = programmes.choose_programme(session, body["programme"], programmes.IN_BODY)
     purchases = [load_purchase(content) for content in body["purchases"]]
     if any(purchase.purchased_at < datetime.now(UTC) - OLDEST for purchase in purchases):
         raise Refused("back-dated")
@@ -89,7 +90,7 @@ def post_purchases(session: Session, caller: Caller, body: dict[str, Any]) -> di
 )
 def post_refund(session: Session, caller: Caller, body: dict[str, Any]) -> dict[str, Any]:
     """Record a refund and take back what the purchase would not have earned without it."""
-    programme = queries.choose_programme(session, body["programme"])
+    programme = programmes.choose_programme(session, body["programme"], programmes.IN_BODY)
     refunded = refunds.record_refund(session, programme, caller.id, load_refund(body))
     detail = {"points": refunded.points, "amount": refunded.amount}
     audit.record(session, caller, "purchase.refunded", "purchase", refunded.purchase_id, detail)
@@ -104,7 +105,7 @@ def post_refund(session: Session, caller: Caller, body: dict[str, Any]) -> dict[
     query=ProgrammeQuery,
     answer=PointsSchema,
     summary=("查询积分", "Read a customer's points"),
-    problems=("not-a-member", "programme-needed"),
+    problems=_WHOSE,
 )
 def get_points(session: Session, customer_id: int, query: dict[str, Any]) -> dict[str, Any]:
     """Answer what may be spent, what is pending or held, and when what lapses."""
@@ -120,7 +121,7 @@ def get_points(session: Session, customer_id: int, query: dict[str, Any]) -> dic
     query=StatementQuery,
     answer=StatementSchema,
     summary=("积分明细", "Read a customer's statement"),
-    problems=("not-a-member", "programme-needed", "invalid-cursor"),
+    problems=(*_WHOSE, "invalid-cursor"),
 )
 def get_statement(session: Session, customer_id: int, query: dict[str, Any]) -> Answer:
     """Answer one page of the log, newest first."""
@@ -146,7 +147,7 @@ def get_statement(session: Session, customer_id: int, query: dict[str, Any]) -> 
     query=ProgrammeQuery,
     answer=WhySchema,
     summary=("为什么有这一笔", "Why a line of the statement stands there"),
-    problems=("not-a-member", "programme-needed"),
+    problems=_WHOSE,
 )
 def get_why(session: Session, customer_id: int, line: str, query: dict[str, Any]) -> dict[str, Any]:
     """Answer one line with its cause: the rules and the arithmetic, run again now."""
@@ -167,7 +168,7 @@ def get_why(session: Session, customer_id: int, line: str, query: dict[str, Any]
     query=ProgrammeQuery,
     answer=OverviewSchema,
     summary=("积分、等级与最近明细", "Points, tier and the last lines, in one answer"),
-    problems=("not-a-member", "programme-needed"),
+    problems=_WHOSE,
 )
 def get_overview(session: Session, customer_id: int, query: dict[str, Any]) -> dict[str, Any]:
     """Answer what an app's first page shows: points, tier, and why the last lines are there."""
@@ -192,13 +193,13 @@ def get_overview(session: Session, customer_id: int, query: dict[str, Any]) -> d
     status=201,
     idempotent=True,
     summary=("使用积分", "Spend points"),
-    problems=("insufficient", "reference-reused", "not-a-member"),
+    problems=("insufficient", "reference-reused", *_WHOSE, "customer-erased"),
 )
 def post_redemption(
     session: Session, caller: Caller, customer_id: int, body: dict[str, Any]
 ) -> dict[str, Any]:
     """Spend points, soonest to expire first."""
-    programme, member = _find(session, customer_id, body["programme"])
+    programme, member = _find_in_body(session, customer_id, body, active=True)
     reference = body["reference"]
     posted = redemption.redeem(session, programme, member, caller.id, reference, body["points"])
     return _keep(session, caller, "points.redeemed", customer_id, reference, posted)
@@ -214,13 +215,13 @@ def post_redemption(
     status=201,
     idempotent=True,
     summary=("撤销使用", "Give spent points back"),
-    problems=("over-reversal", "reference-reused", "not-a-member"),
+    problems=("over-reversal", "reference-reused", *_WHOSE),
 )
 def post_reversal(
     session: Session, caller: Caller, customer_id: int, redemption: str, body: dict[str, Any]
 ) -> dict[str, Any]:
     """Give points back to the lots that they came from."""
-    programme, member = _find(session, customer_id, body["programme"])
+    programme, member = _find_in_body(session, customer_id, body, active=False)
     posted = reverse(session, programme, member, caller, redemption, body)
     return _keep(session, caller, "points.given_back", customer_id, body["reference"], posted)
 
@@ -255,13 +256,13 @@ def reverse(
     status=201,
     idempotent=True,
     summary=("预留积分", "Hold points"),
-    problems=("insufficient", "lapsed", "reference-reused", "not-a-member"),
+    problems=("insufficient", "lapsed", "reference-reused", *_WHOSE, "customer-erased"),
 )
 def post_hold(
     session: Session, caller: Caller, customer_id: int, body: dict[str, Any]
 ) -> dict[str, Any]:
     """Reserve points until an instant; the answer's `entry_id` names the hold."""
-    _, member = _find(session, customer_id, body["programme"])
+    _, member = _find_in_body(session, customer_id, body, active=True)
     reference = body["reference"]
     posted = redemption.hold(
         session, member, caller.id, reference, body["points"], body["lapses_at"]
@@ -280,13 +281,13 @@ def post_hold(
     status=201,
     idempotent=True,
     summary=("使用预留的积分", "Spend held points"),
-    problems=("over-hold", "hold-closed", "reference-reused", "not-a-member"),
+    problems=("over-hold", "hold-closed", "reference-reused", *_WHOSE),
 )
 def post_capture(
     session: Session, caller: Caller, customer_id: int, entry_id: int, body: dict[str, Any]
 ) -> dict[str, Any]:
     """Spend a part of a hold, or all of it; what is left stays held."""
-    programme, member = _find(session, customer_id, body["programme"])
+    programme, member = _find_in_body(session, customer_id, body, active=False)
     reference, points = body["reference"], body["points"]
     posted = redemption.capture(
         session, programme, member, caller.id, reference, hold_id=entry_id, points=points
@@ -304,13 +305,13 @@ def post_capture(
     status=201,
     idempotent=True,
     summary=("释放预留", "Release held points"),
-    problems=("over-hold", "hold-closed", "reference-reused", "not-a-member"),
+    problems=("over-hold", "hold-closed", "reference-reused", *_WHOSE),
 )
 def post_release(
     session: Session, caller: Caller, customer_id: int, entry_id: int, body: dict[str, Any]
 ) -> dict[str, Any]:
     """Free a part of a hold, or all that is left of it."""
-    _, member = _find(session, customer_id, body["programme"])
+    _, member = _find_in_body(session, customer_id, body, active=False)
     reference = body["reference"]
     posted = redemption.release(
         session, member, caller.id, reference, hold_id=entry_id, points=body["points"]
@@ -321,8 +322,21 @@ def post_release(
 def _find(
     session: Session, customer_id: int, programme_code: str | None
 ) -> tuple[Programme, Member]:
-    programme = queries.choose_programme(session, programme_code)
-    return programme, queries.find_member(session, programme, customer_id)
+    """Return the programme that a query names, and the customer in it."""
+    programme = programmes.choose_programme(session, programme_code)
+    return programme, programmes.find_member(session, programme, customer_id)
+
+
+def _find_in_body(
+    session: Session, customer_id: int, body: dict[str, Any], *, active: bool
+) -> tuple[Programme, Member]:
+    """Return the programme that a body names, and the customer in it.
+
+    What was begun is ended for an erased customer too; nothing new is begun (`active`).
+    """
+    programme = programmes.choose_programme(session, body["programme"], programmes.IN_BODY)
+    find = programmes.find_active_member if active else programmes.find_member
+    return programme, find(session, programme, customer_id)
 
 
 def _explain(

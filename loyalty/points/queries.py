@@ -9,10 +9,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 import ledger
-from loyalty import programmes
 from loyalty.points.refunds import assess_again
 from loyalty.programmes import Member, Programme
-from loyalty.web import Refused
 
 PURCHASE = text("""
 SELECT p.id, p.source, p.reference, p.purchased_at, p.amount, p.category, p.outlet, p.channel,
@@ -28,27 +26,6 @@ class Award:
 
     purchase: Any
     same_again: bool
-
-
-def choose_programme(session: Session, code: str | None) -> Programme:
-    """Return the programme with this code, or without one the only one there is.
-
-    Raises `NotFound`, or `Refused` with `programme-needed` where there are several.
-    """
-    if code is not None:
-        return programmes.find_programme(session, code)
-    only = programmes.only_programme(session)
-    if only is None:
-        raise Refused("programme-needed")
-    return only
-
-
-def find_member(session: Session, programme: Programme, customer_id: int) -> Member:
-    """Return a customer as a member. Raises `Refused` with `not-a-member`."""
-    member = programmes.find_members(session, programme, [customer_id]).get(customer_id)
-    if member is None:
-        raise Refused("not-a-member")
-    return member
 
 
 def read_award(

@@ -87,19 +87,6 @@ declare(
     remedy=("请先登记客户,再发送消费。", "Register the customer first, then send the purchase."),
 )
 declare(
-    "reference-reused",
-    409,
-    title=("编号已用于另一份内容", "The reference belongs to something else"),
-    explanation=(
-        "同一来源已用此编号记录过不同的内容;没有做任何更改。",
-        "The same source has used this reference for other content; nothing was changed.",
-    ),
-    remedy=(
-        "重发请保持内容一致;新的业务请用新的编号。",
-        "Repeat the same content under a reference, and use a new one for something new.",
-    ),
-)
-declare(
     "future-dated",
     422,
     title=("时间在未来", "The time lies in the future"),
@@ -168,26 +155,6 @@ declare(
         "Fewer points are available than asked; nothing was changed.",
     ),
     remedy=("请减少用量。", "Ask for fewer."),
-)
-declare(
-    "not-a-member",
-    404,
-    title=("客户未加入本计划", "Not a member"),
-    explanation=(
-        "该客户还不是此计划的会员,所以没有积分账户。",
-        "The customer has not joined this programme and so has no account in it.",
-    ),
-    remedy=("第一笔消费会自动入会。", "The first purchase makes them a member."),
-)
-declare(
-    "programme-needed",
-    422,
-    title=("请指明计划", "Say which programme"),
-    explanation=(
-        "系统中有多个计划,无法判断是哪一个。",
-        "There are several programmes, and none was named.",
-    ),
-    remedy=("请在参数 programme 中给出计划代码。", "Give its code in the parameter programme."),
 )
 declare(
     "hold-closed",
@@ -260,4 +227,14 @@ declare(
         "This version was approved or rejected before, for good.",
     ),
     remedy=("请提出新的版本。", "Propose a new version."),
+)
+declare(
+    "invalid-period",
+    422,
+    title=("期间不正确", "The period makes no sense"),
+    explanation=(
+        "止日必须不早于起日,且期间不超过 400 天。",
+        "The last day must not come before the first, and a period has at most 400 days.",
+    ),
+    remedy=("请改用其他日期。", "Choose other days."),
 )

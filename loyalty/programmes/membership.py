@@ -8,7 +8,9 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 import ledger
+from loyalty import customers
 from loyalty.programmes.queries import Programme
+from loyalty.web import Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,25 @@ def find_members(
     """Return those of the customers who are members, by customer id."""
     rows = session.execute(MEMBERS, {"programme": programme.id, "customers": list(customer_ids)})
     return {row.customer_id: Member(*row) for row in rows}
+
+
+def find_member(session: Session, programme: Programme, customer_id: int) -> Member:
+    """Return a customer as a member. Raises `Refused` with `not-a-member`."""
+    member = find_members(session, programme, [customer_id]).get(customer_id)
+    if member is None:
+        raise Refused("not-a-member")
+    return member
+
+
+def find_active_member(session: Session, programme: Programme, customer_id: int) -> Member:
+    """Return a member who may still spend and use, which an erased customer may not.
+
+    Raises `Refused` with `not-a-member` or `customer-erased`.
+    """
+    member = find_member(session, programme, customer_id)
+    if not customers.customers_by_id(session, [customer_id])[customer_id].is_active:
+        raise Refused("customer-erased")
+    return member
 
 
 def find_or_enrol(

@@ -1,6 +1,7 @@
 """Finding programmes. Their rows never change, so each process reads a programme once."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 from zoneinfo import ZoneInfo
@@ -9,7 +10,8 @@ from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 import ledger
-from loyalty.web import NotFound
+from loyalty.programmes.wording import WHICH
+from loyalty.web import NotFound, Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,9 @@ FROM loyalty.programmes WHERE CAST(:code AS text) IS NULL OR code = :code ORDER 
 
 SEEN_WITHIN = 5.0
 
+IN_QUERY: Mapping[str, str] = {"parameter": "programme"}
+IN_BODY: Mapping[str, str] = {"pointer": "/programme"}
+
 _found: WeakKeyDictionary[Engine, dict[str, Programme]] = WeakKeyDictionary()
 _codes: WeakKeyDictionary[Engine, tuple[float, list[str]]] = WeakKeyDictionary()
 
@@ -72,6 +77,23 @@ def only_programme(session: Session) -> Programme | None:
         codes = list(session.scalars(text("SELECT code FROM loyalty.programmes LIMIT 2")))
         _codes[engine] = (time.monotonic(), codes)
     return find_programme(session, codes[0]) if len(codes) == 1 else None
+
+
+def choose_programme(
+    session: Session, code: str | None, place: Mapping[str, str] = IN_QUERY
+) -> Programme:
+    """Return the programme with this code, or without one the only one there is.
+
+    Raises `NotFound`, or `Refused` with `programme-needed` where there are several; `place` says
+    where a request names it (`IN_QUERY` or `IN_BODY`).
+    """
+    if code is not None:
+        return find_programme(session, code)
+    only = only_programme(session)
+    if only is None:
+        fault = {**place, "code": "required", "detail": WHICH}
+        raise Refused("programme-needed", errors=[fault])
+    return only
 
 
 def list_programmes(session: Session) -> list[Programme]:

@@ -6,7 +6,6 @@ from flask import Blueprint
 from sqlalchemy.orm import Session
 
 from loyalty import audit, customers, programmes
-from loyalty.programmes import Programme
 from loyalty.tiers import assignment, standing
 from loyalty.tiers.ladders import ladder_in_force
 from loyalty.tiers.schemas import (
@@ -22,12 +21,11 @@ from loyalty.tiers.schemas import (
     dump_ladder,
     dump_standing,
 )
-from loyalty.web import Access, Answer, Caller, NotFound, Refused, cursors, endpoint, ids
+from loyalty.web import Access, Answer, Caller, Refused, cursors, endpoint, ids
 
 blueprint = Blueprint("tiers", __name__)
 
 _LIST = "tier-applications"
-_WHICH = ("有多个计划,请指明其一", "is required where there are several programmes")
 _NOBODY = ("没有这位客户", "is no customer of ours")
 
 
@@ -39,14 +37,13 @@ _NOBODY = ("没有这位客户", "is no customer of ours")
     query=ProgrammeQuery,
     answer=StandingSchema,
     summary=("查看客户的等级", "See a customer's tier"),
+    problems=("not-a-member", "programme-needed"),
 )
 def get_tier(session: Session, customer_id: int, query: dict[str, Any]) -> dict[str, Any]:
     """Answer where a customer stands; one who is no member is not found."""
-    programme = _choose(session, query["programme"], "invalid-query", {"parameter": "programme"})
-    members = programmes.find_members(session, programme, [customer_id])
-    if customer_id not in members:
-        raise NotFound
-    found = standing.read_standing(session, programme, members[customer_id])
+    programme = programmes.choose_programme(session, query["programme"])
+    member = programmes.find_member(session, programme, customer_id)
+    found = standing.read_standing(session, programme, member)
     return dump_standing(programme, found)
 
 
@@ -74,12 +71,17 @@ def get_tiers(session: Session, code: str) -> dict[str, Any]:
     status=201,
     idempotent=True,
     summary=("申请授予等级", "Apply for a tier"),
-    problems=("unknown-tier", "tier-below-earned", "end-out-of-range", "customer-erased"),
+    problems=(
+        "unknown-tier",
+        "tier-below-earned",
+        "end-out-of-range",
+        "customer-erased",
+        "programme-needed",
+    ),
 )
 def post_application(session: Session, caller: Caller, body: dict[str, Any]) -> dict[str, Any]:
     """Keep an application for head office to decide within three days."""
-    pointer = {"pointer": "/programme"}
-    programme = _choose(session, body.pop("programme"), "invalid-content", pointer)
+    programme = programmes.choose_programme(session, body.pop("programme"), programmes.IN_BODY)
     if not customers.customers_by_id(session, [body["customer_id"]]):
         unknown = {"pointer": "/customer_id", "code": "unknown", "detail": _NOBODY}
         raise Refused("invalid-content", errors=[unknown])
@@ -159,16 +161,6 @@ def post_decision(
     detail = {"customer": ids.encode("cus", decided.customer_id), "digest": decided.digest}
     audit.record(session, caller, f"tier.{decision}", "application", application_id, detail)
     return dump_application(decided)
-
-
-def _choose(session: Session, code: str | None, problem: str, place: dict[str, str]) -> Programme:
-    """Return the programme with this code, or without one the only one there is."""
-    if code is not None:
-        return programmes.find_programme(session, code)
-    only = programmes.only_programme(session)
-    if only is None:
-        raise Refused(problem, errors=[{**place, "code": "required", "detail": _WHICH}])
-    return only
 
 
 def _staff_id(caller: Caller) -> int:

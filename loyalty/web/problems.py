@@ -265,3 +265,16 @@ declare(
     ),
     retry=True,
 )
+declare(
+    "reference-reused",
+    409,
+    title=("编号已用于另一份内容", "The reference belongs to something else"),
+    explanation=(
+        "同一来源已用此编号记录过不同的内容;没有做任何更改。",
+        "The same source has used this reference for other content; nothing was changed.",
+    ),
+    remedy=(
+        "重发请保持内容一致;新的业务请用新的编号。",
+        "Repeat the same content under a reference, and use a new one for something new.",
+    ),
+)
