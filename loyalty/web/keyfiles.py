@@ -16,7 +16,10 @@ SECRET_BYTES = 32
 
 def keys_folder() -> Path:
     """Return the keys folder, made with mode 0700 where it is missing."""
-    folder = settings().keys
+    return _made(settings().keys)
+
+
+def _made(folder: Path) -> Path:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
 
@@ -44,9 +47,9 @@ def read_or_create(path: Path, content: bytes) -> bytes:
 
 def read_secret(name: str) -> bytes:
     """Return the 32 secret bytes called `name`, the same in every process of an installation."""
-    return _read_secret(keys_folder() / f"{name}.secret")
+    return _read_secret(settings().keys, name)
 
 
 @cache
-def _read_secret(path: Path) -> bytes:
-    return read_or_create(path, secrets.token_bytes(SECRET_BYTES))
+def _read_secret(folder: Path, name: str) -> bytes:
+    return read_or_create(_made(folder) / f"{name}.secret", secrets.token_bytes(SECRET_BYTES))
