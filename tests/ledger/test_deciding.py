@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import ledger
 from ledger.deciding import Book, Lot, MissingLots, Original, Wallet, Writing, decide
+from tests.ledger import model
 from tests.ledger.model import FREE, HELD, Model
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -115,11 +116,12 @@ class Bench:
         assert wallet.debt == log.debt
         assert wallet.held == sum(lot.held for lot in wallet.lots.values())
         assert wallet.held == sum(hold.remaining for hold in wallet.holds.values())
-        left, held = log.count(FREE, HELD), log.count(HELD)
+        left, held, expired = log.count(FREE, HELD), log.count(HELD), log.count(model.EXPIRED)
         for lot in wallet.lots.values():
             assert 0 <= lot.held <= lot.remaining <= lot.amount - lot.expired
             assert lot.remaining == left[lot.position]
             assert lot.held == held[lot.position]
+            assert lot.expired == expired[lot.position]
             assert lot.remaining == lot.amount - self.uses[wallet.account, lot.position]
         for hold in wallet.holds.values():
             assert hold.remaining == sum(hold.lots.values())

@@ -21,7 +21,7 @@ import ledger
 from loyalty.database import transaction
 from tests.ledger.builders import LATER, PAST, SOON, scalar
 from tests.ledger.invariants import check_ledger
-from tests.ledger.model import FREE, HELD, Model
+from tests.ledger.model import EXPIRED, FREE, HELD, Model
 from tests.servers import Database
 
 SEED = int(os.environ.get("QUANYI_SEED") or secrets.randbits(32))
@@ -199,7 +199,7 @@ class LedgerMachine(RuleBasedStateMachine):
             balances = ledger.read_balances(session, self.accounts)
             lots = session.execute(
                 text(
-                    "SELECT account_id, position, remaining, held FROM ledger.lots"
+                    "SELECT account_id, position, remaining, held, expired FROM ledger.lots"
                     " WHERE account_id = ANY(:accounts)"
                 ),
                 {"accounts": self.accounts},
@@ -209,6 +209,8 @@ class LedgerMachine(RuleBasedStateMachine):
             mine = [row for row in lots if row.account_id == account]
             assert {row.position: row.remaining for row in mine if row.remaining} == left
             assert {row.position: row.held for row in mine if row.held} == held
+            expired = log.count(EXPIRED)
+            assert {row.position: row.expired for row in mine if row.expired} == expired
             balance = balances[account]
             assert balance.posted == log.posted()
             assert balance.debt == log.debt
