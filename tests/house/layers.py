@@ -7,7 +7,7 @@ from pathlib import Path
 
 # Each slice uses only those before it.
 SLICES = (
-    *("web", "outbox", "staff", "audit", "proof", "vault", "customers", "criteria"),
+    *("web", "outbox", "audit", "staff", "proof", "vault", "customers", "criteria"),
     *("programmes", "partners", "consent", "messages", "tiers", "benefits", "points"),
     *("coupons", "rewards", "events", "complaints", "visits", "surveys", "managers"),
     *("credit", "incidents"),

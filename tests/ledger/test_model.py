@@ -118,7 +118,8 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def now(self) -> datetime:
         with transaction() as session:
-            return session.execute(text("SELECT clock_timestamp()")).scalar_one()
+            instant: datetime = session.execute(text("SELECT clock_timestamp()")).scalar_one()
+        return instant
 
     def wait_until(self, instant: datetime) -> None:
         with transaction() as session:
