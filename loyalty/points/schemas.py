@@ -115,15 +115,22 @@ class PurchasesSchema(Schema):
 
 
 class NewRefundSchema(Schema):
-    """A refund of a purchase, by the references that its source gave both."""
+    """A refund of a purchase, by the references that its source gave both.
+
+    Without `amount` and `lines`, all that is left. A null is refused: whoever lost the amount on
+    the way does not mean all.
+    """
 
     programme = Text(CODE, load_default=None)
     reference = Reference(required=True)
     purchase = Reference(required=True)
     refunded_at = Instant(required=True)
-    amount = Amount(load_default=None)
+    amount = Amount(load_default=None, allow_none=False)
     lines = fields.List(
-        Whole(1, 10_000), validate=validate.Length(1, MOST_LINES), load_default=None
+        Whole(1, 10_000),
+        validate=validate.Length(1, MOST_LINES),
+        load_default=None,
+        allow_none=False,
     )
 
     @validates_schema
@@ -247,11 +254,14 @@ class HoldSchema(RedemptionSchema):
 
 
 class PartSchema(Schema):
-    """A part of something under a reference of the caller's; without `points`, all of it."""
+    """A part of something under a reference of the caller's; without `points`, all of it.
+
+    A null is refused, as in a refund.
+    """
 
     programme = Text(CODE, load_default=None)
     reference = Reference(required=True)
-    points = Amount(load_default=None)
+    points = Amount(load_default=None, allow_none=False)
 
 
 class EntrySchema(Schema):
