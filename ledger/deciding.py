@@ -10,7 +10,7 @@ import copy
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -121,6 +121,25 @@ class Wallet:
     holds: dict[int, HoldState] = field(default_factory=dict)
     originals: dict[int, Original] = field(default_factory=dict)
     horizon: tuple[datetime, int] | None = None
+
+    def copy(self, *, lots_stay: bool) -> Wallet:
+        """Return a copy to go back to. With `lots_stay` its lots are the same, as a list of them.
+
+        Spelled out, because the library's deep copy took longer than all of deciding.
+        """
+        return Wallet(
+            self.account,
+            self.unit,
+            self.floor,
+            self.posted,
+            self.held,
+            self.debt,
+            self.position,
+            dict(self.lots) if lots_stay else {p: copy.copy(lot) for p, lot in self.lots.items()},
+            {i: replace(hold, lots=dict(hold.lots)) for i, hold in self.holds.items()},
+            {p: replace(one, uses=dict(one.uses)) for p, one in self.originals.items()},
+            self.horizon,
+        )
 
     def usable_lots(self, now: datetime) -> list[Lot]:
         """Return the lots that may be spent at `now`, soonest to expire first."""
@@ -263,16 +282,20 @@ class _Draft:
 
     def is_sure(self) -> bool:
         """Return whether nothing can refuse after the first change, so no copy is needed."""
-        acts = self.entry.acts
-        if len(acts) != 1 or not isinstance(acts[0], Move):
-            return False
-        giver = self.book.wallets.get(acts[0].from_account)
-        return giver is None or not giver.holds
+        match self.entry.acts:
+            case [Move(from_account=account) | Expire(account=account)]:
+                giver = self.book.wallets.get(account)
+                return giver is None or not giver.holds
+            case _:
+                return False
 
     def save(self) -> dict[int, Wallet]:
         """Return copies of the wallets that the acts may change, to go back to."""
-        accounts = {self.entry.account}.union(*(wallets_of(act) for act in self.entry.acts))
-        return {a: copy.deepcopy(self.book.wallets[a]) for a in accounts if a in self.book.wallets}
+        acts, wallets = self.entry.acts, self.book.wallets
+        accounts = {self.entry.account}.union(*(wallets_of(act) for act in acts))
+        # What only receives gets lots, and none that it has changes.
+        lots_stay = all(isinstance(a, Move) and a.from_account not in wallets for a in acts)
+        return {a: wallets[a].copy(lots_stay=lots_stay) for a in accounts if a in wallets}
 
     def check(self) -> None:
         """Refuse what no state of the ledger could make right."""
