@@ -3,6 +3,7 @@
 from flask import Blueprint, Flask
 
 from loyalty.audit import api as audit
+from loyalty.benefits import api as benefits
 from loyalty.customers import api as customers
 from loyalty.points import api as points
 from loyalty.proof import api as proof
@@ -21,8 +22,9 @@ BLUEPRINTS: list[Blueprint] = [
     audit.blueprint,
     proof.blueprint,
     customers.blueprint,
-    points.blueprint,
     tiers.blueprint,
+    benefits.blueprint,
+    points.blueprint,
 ]
 
 

@@ -20,8 +20,10 @@ ON CONFLICT (programme_id, code) DO NOTHING
 """)
 
 FIND = text("""
-SELECT id, kind, name_zh, name_en FROM loyalty.benefits
-WHERE programme_id = :programme AND code = :code FOR NO KEY UPDATE
+SELECT b.id, b.kind, b.name_zh, b.name_en, t.period
+FROM loyalty.benefits b
+LEFT JOIN loyalty.benefit_terms t ON t.benefit_id = b.id AND t.version = 1
+WHERE b.programme_id = :programme AND b.code = :code
 """)
 
 ADD_TERMS = text("""
@@ -29,7 +31,7 @@ INSERT INTO loyalty.benefit_terms (benefit_id, version, effective_from, period, 
     promise_minutes)
 SELECT :benefit, coalesce(max(version), 0) + 1, :since, :period, CAST(:tiers AS jsonb), :promise
 FROM loyalty.benefit_terms WHERE benefit_id = :benefit
-RETURNING version
+ON CONFLICT (benefit_id, version) DO NOTHING RETURNING version
 """)
 
 GRANT = text("""
@@ -62,14 +64,17 @@ def offer_benefit(
     """Open a benefit if it is new, add a version of its terms, and return the version.
 
     `tiers` maps a tier's code to {"quota": uses a period or None for any, "guests": a use}.
-    Raises `Refused` with `reference-reused` where the code stands for another benefit.
+    What a benefit is called and the period in which its uses count never change. Raises `Refused`
+    with `reference-reused` where the code stands for another benefit, or `terms-exist`.
     """
     names = {"kind": kind, "name_zh": name_zh, "name_en": name_en}
     session.execute(OPEN, {"programme": programme.id, "code": code, **names})
     row = session.execute(FIND, {"programme": programme.id, "code": code}).one()
-    if {"kind": row.kind, "name_zh": row.name_zh, "name_en": row.name_en} != names:
+    # In another period uses would be counted anew, and the quota given twice.
+    same = (row.kind, row.name_zh, row.name_en, row.period or period)
+    if same != (kind, name_zh, name_en, period):
         raise Refused("reference-reused")
-    version: int = session.execute(
+    version: int | None = session.execute(
         ADD_TERMS,
         {
             "benefit": row.id,
@@ -78,7 +83,9 @@ def offer_benefit(
             "tiers": ledger.dump_json(tiers),
             "promise": promise_minutes,
         },
-    ).scalar_one()
+    ).scalar_one_or_none()
+    if version is None:
+        raise Refused("terms-exist")
     return version
 
 
@@ -97,6 +104,7 @@ def grant_benefit(
 ) -> int:
     """Grant a customer `quota` uses beside their tier's, and return the entitlement's id.
 
+    They are added to the quota of each of the benefit's periods while the grant lasts.
     Raises `NotFound` (no such benefit) or `Refused` with `reference-reused`.
     """
     row = session.execute(FIND, {"programme": programme.id, "code": code}).one_or_none()

@@ -61,7 +61,8 @@ USE_BY_ID = text("""
 SELECT u.id, u.benefit_id, u.period, u.units, u.guests, u.tier, u.terms_version, u.reverses,
     EXISTS (SELECT FROM loyalty.benefit_uses r WHERE r.reverses = u.id) AS reversed
 FROM loyalty.benefit_uses u JOIN loyalty.benefits b ON b.id = u.benefit_id
-WHERE u.id = :id AND u.customer_id = :customer AND b.programme_id = :programme
+WHERE u.id = :id AND u.customer_id = :customer AND u.source = :source
+    AND b.programme_id = :programme
 """)
 
 RECORD = text("""
@@ -177,7 +178,7 @@ def use_benefit(
     tier = tiers.current(session, programme, [customer_id])[customer_id]
     allowance = allowance_of(row.tiers, tier, row.granted)
     if earlier is not None:
-        if (earlier.units, earlier.guests) != (units, guests):
+        if earlier.reverses is not None or (earlier.units, earlier.guests) != (units, guests):
             raise Refused("reference-reused")
         left = _left(allowance, used)
         return Used(earlier.id, code, units, guests, earlier.used_at, left)
@@ -216,9 +217,10 @@ def reverse_use(
 ) -> int:
     """Undo a use, once; what it counted is free again in its period. Returns the new row's id.
 
-    Raises `NotFound`, or `Refused` with `already-reversed` or `reference-reused`.
+    A source undoes its own uses alone. Raises `NotFound`, or `Refused` with `already-reversed` or
+    `reference-reused`.
     """
-    key = {"id": use_id, "customer": customer_id, "programme": programme.id}
+    key = {"id": use_id, "customer": customer_id, "programme": programme.id, "source": source}
     row = session.execute(USE_BY_ID, key).one_or_none()
     if row is None or row.reverses is not None:
         raise NotFound

@@ -1,6 +1,15 @@
-"""The refusals of this slice in Chinese and English."""
+"""Why benefits are granted, and the refusals of this slice, in Chinese and English."""
 
-from loyalty.web import declare
+from collections.abc import Mapping
+
+from loyalty.web import Bilingual, declare
+
+REASONS: Mapping[str, Bilingual] = {
+    "goodwill": Bilingual("善意授予", "goodwill"),
+    "complaint": Bilingual("投诉处理的补偿", "amends after a complaint"),
+    "campaign": Bilingual("营销活动", "a campaign"),
+    "correction": Bilingual("更正", "a correction"),
+}
 
 declare(
     "not-entitled",
@@ -38,4 +47,14 @@ declare(
     title=("已经撤销", "Already undone"),
     explanation=("此次使用已撤销过一次。", "This use was undone before."),
     remedy=("无需再次撤销。", "Nothing more needs to be done."),
+)
+declare(
+    "terms-exist",
+    409,
+    title=("权益条款刚刚有了新版本", "The terms just got another version"),
+    explanation=(
+        "在此期间有人增加了一个版本,因此没有写入。",
+        "Somebody added a version meanwhile, so nothing was written.",
+    ),
+    remedy=("请查看新版本后再提交。", "Look at the new version, then send yours again."),
 )

@@ -114,6 +114,8 @@ def resolve_path(caller: Caller, path: MutableMapping[str, Any], names: Iterable
     customer's token sees that customer alone: raises `NotFound` for everything else, exactly
     as for an id that does not exist.
     """
+    if not all(text.isprintable() for text in path.values()):
+        raise NotFound  # PostgreSQL takes no NUL, and nothing of ours has such a name
     for name in names:
         text = path[name]
         if name == "customer_id" and text == "me" and caller.customer_id is not None:

@@ -22,6 +22,7 @@ _INSTANT = re.compile(
     r"(?:Z|[+-][0-9]{2}:[0-9]{2})"
 )
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_CODE = re.compile(r"[a-z][a-z0-9_-]*")
 _DIGITS = re.compile(r"-?(?:0|[1-9][0-9]{0,15})")
 
 
@@ -143,6 +144,20 @@ class Reference(Text):
         text = super()._deserialize(value, attr, data, **kwargs)
         if not text.isprintable() or text != text.strip():
             raise ValidationError("characters")
+        return text
+
+
+class Code(Text):
+    """A short name of ours for something: lower-case letters, digits, `-` and `_`, up to 60."""
+
+    def __init__(self, **options: Any) -> None:
+        metadata = {"pattern": f"^{_CODE.pattern}$", **options.pop("metadata", {})}
+        super().__init__(60, metadata=metadata, **options)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if not _CODE.fullmatch(text):
+            raise ValidationError("code")
         return text
 
 
