@@ -20,7 +20,7 @@ import psycopg
 from bench import growth, http, importing, limits, posting, report
 from bench.callers import measure_rate
 from bench.report import Figure
-from loyalty.database import engine
+from loyalty.database import engine, forget_engines
 from loyalty.settings import settings
 from tests.servers import Database, announce, cloned_database, running_servers
 
@@ -83,10 +83,10 @@ def _settings(database: Database, redis_url: str) -> Iterator[None]:
         QUANYI_HOME=str(home),
     )
     settings.cache_clear()
-    engine.cache_clear()
+    forget_engines()
     yield
     engine().dispose()
-    engine.cache_clear()
+    forget_engines()
 
 
 def _environ() -> dict[str, str]:

@@ -6,6 +6,7 @@ Only edges (`api`, `console`, `pages`, `jobs`, `commands`) call `transaction()`.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -19,6 +20,7 @@ APP_ROLE = "quanyi_app"
 SEALER_ROLE = "quanyi_sealer"
 
 _AFTER_COMMIT = "after_commit"
+_making = Lock()
 
 
 def sqlalchemy_url(url: str) -> str:
@@ -27,13 +29,23 @@ def sqlalchemy_url(url: str) -> str:
     return urlunsplit(parts._replace(scheme="postgresql+psycopg"))
 
 
-@cache
 def engine(role: str = APP_ROLE) -> Engine:
     """Return this process' connection pool whose connections run as `role`.
 
     The role is a start-up option, so `RESET ROLE` cannot shed it: the app never runs as the
     owner of its tables, even where one URL is all that an installation gives.
     """
+    with _making:  # or threads that come first together would each get a pool of their own
+        return _make_engine(role)
+
+
+def forget_engines() -> None:
+    """Make the next caller open a new pool, as after a change of settings."""
+    _make_engine.cache_clear()
+
+
+@cache
+def _make_engine(role: str) -> Engine:
     return create_engine(
         sqlalchemy_url(settings().database_url),
         pool_size=16,

@@ -18,7 +18,7 @@ from psycopg import sql
 from sqlalchemy import Connection, Engine, event
 
 import migrations
-from loyalty.database import engine, sqlalchemy_url
+from loyalty.database import forget_engines, sqlalchemy_url
 from loyalty.local.passwords import VALKEY, make_passwords
 from loyalty.local.postgres import SUPERUSER, Postgres
 from loyalty.local.roles import OWNER, WEB, WORKER, create_database, create_roles
@@ -173,5 +173,5 @@ def forget_connections() -> None:
     """Close every pooled connection and forget settings, so the next test reads its own."""
     for used in list(_engines):
         used.dispose()
-    engine.cache_clear()
+    forget_engines()
     settings.cache_clear()

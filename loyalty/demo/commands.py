@@ -8,7 +8,7 @@ from loyalty.demo import people, purchases, sample
 from loyalty.points import intake
 from loyalty.points.commands import apply_import, say_result, stage_file, sweep_lapsed
 from loyalty.settings import CHECKOUT, settings
-from loyalty.web import ids
+from loyalty.web import Caller, ids
 
 PEOPLE_AT_ONCE = 1000
 SHOWN = "10370"
@@ -103,7 +103,7 @@ def welcome() -> None:
         if SHOWN not in found:
             raise click.ClickException("请先运行 / run first: loyalty demo load")
         scopes = ("customers:read", "points:read")
-        issued = staff.issue_customer_token(sample.DEMO, found[SHOWN], scopes)
+        issued = staff.issue_customer_token(Caller.job(staff.DEVELOPMENT), found[SHOWN], scopes)
     address = f"http://127.0.0.1:{settings().port}"
     minutes = issued.expires_in // 60
     customer = ids.encode("cus", found[SHOWN])

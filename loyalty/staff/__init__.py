@@ -19,6 +19,7 @@ from loyalty.staff.people import (
     roles_of,
 )
 from loyalty.staff.tokens import (
+    DEVELOPMENT,
     Issued,
     issue_client_token,
     issue_customer_token,
@@ -27,6 +28,7 @@ from loyalty.staff.tokens import (
 )
 
 __all__ = [
+    "DEVELOPMENT",
     "Issued",
     "add_client",
     "add_key",

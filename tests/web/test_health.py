@@ -3,7 +3,7 @@
 import pytest
 from flask.testing import FlaskClient
 
-from loyalty.database import engine
+from loyalty.database import forget_engines
 from loyalty.local.valkey import Valkey
 from loyalty.settings import settings
 from tests.servers import Database
@@ -38,7 +38,7 @@ def test_without_postgresql_the_service_is_alive_but_not_ready(
     client: FlaskClient, environment: pytest.MonkeyPatch
 ) -> None:
     environment.setenv("DATABASE_URL", NOWHERE)
-    engine.cache_clear()
+    forget_engines()
     settings.cache_clear()
     response = client.get("/readyz")
     assert response.status_code == 503
