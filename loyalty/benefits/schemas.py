@@ -99,7 +99,7 @@ class OfferedSchema(Schema):
     effective_from = Instant(required=True)
 
 
-class StandingSchema(Schema):
+class BenefitStandingSchema(Schema):
     """A benefit as a customer has it now; null `quota` and `left`: any number of uses."""
 
     code = fields.String(required=True)
@@ -119,7 +119,7 @@ class StandingsSchema(Schema):
 
     customer_id = PublicId("cus", required=True)
     programme = fields.String(required=True)
-    benefits = fields.List(fields.Nested(StandingSchema), required=True)
+    benefits = fields.List(fields.Nested(BenefitStandingSchema), required=True)
 
 
 class NewUseSchema(Schema):
