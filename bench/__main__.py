@@ -81,6 +81,7 @@ def _settings(database: Database, redis_url: str) -> Iterator[None]:
         OWNER_DATABASE_URL=database.owner_url,
         REDIS_URL=redis_url,
         QUANYI_HOME=str(home),
+        QUANYI_ISSUER="http://bench.invalid",
     )
     settings.cache_clear()
     forget_engines()
@@ -90,7 +91,14 @@ def _settings(database: Database, redis_url: str) -> Iterator[None]:
 
 
 def _environ() -> dict[str, str]:
-    names = ("QUANYI_ENV", "DATABASE_URL", "OWNER_DATABASE_URL", "REDIS_URL", "QUANYI_HOME")
+    names = (
+        "QUANYI_ENV",
+        "DATABASE_URL",
+        "OWNER_DATABASE_URL",
+        "REDIS_URL",
+        "QUANYI_HOME",
+        "QUANYI_ISSUER",
+    )
     return {name: os.environ[name] for name in names}
 
 

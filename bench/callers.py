@@ -33,9 +33,13 @@ def measure_rate(
     ]
     for worker in workers:
         worker.start()
-    done: int = sum(answers.get(timeout=seconds + 120) for _ in workers)
+    found = [answers.get(timeout=seconds + 120) for _ in workers]
     for worker in workers:
         worker.join()
+    faults = [answer for answer in found if isinstance(answer, str)]
+    if faults:
+        raise RuntimeError(faults[0])
+    done: int = sum(found)
     return done / seconds
 
 
@@ -66,9 +70,19 @@ def _work(
         while time.monotonic() < end:
             counts[thread] += call(caller)
 
-    running = [threading.Thread(target=run, args=(thread,)) for thread in range(threads)]
+    faults: list[str] = []
+
+    def report(thread: int) -> None:
+        try:
+            run(thread)
+        except Exception as fault:
+            faults.append(f"{type(fault).__name__}: {fault}")
+            start.abort()
+            raise
+
+    running = [threading.Thread(target=report, args=(thread,)) for thread in range(threads)]
     for thread in running:
         thread.start()
     for thread in running:
         thread.join()
-    answers.put(sum(counts))
+    answers.put(faults[0] if faults else sum(counts))

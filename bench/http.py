@@ -29,6 +29,7 @@ from loyalty.web import Caller, ids
 
 LADDER = Ladder(
     (
+        Tier("standard", "普通", "Standard", 0),
         Tier("gold", "金卡", "Gold", 2_000),
         Tier("platinum", "白金卡", "Platinum", 5_000),
         Tier("diamond", "钻石卡", "Diamond", 10_000),

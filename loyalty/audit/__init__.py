@@ -1,5 +1,5 @@
 """The audit trail: append-only, without personal data, written with the act it tells of."""
 
-from loyalty.audit.trail import record
+from loyalty.audit.trail import Act, record, record_many
 
-__all__ = ["record"]
+__all__ = ["Act", "record", "record_many"]

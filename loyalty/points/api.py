@@ -1,5 +1,6 @@
 """Purchases and refunds for the bank's systems; points, statement and reasons for customers."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -34,12 +35,13 @@ from loyalty.points.schemas import (
     load_refund,
 )
 from loyalty.programmes import Member, Programme
-from loyalty.web import Access, Answer, Caller, NotFound, Refused, cursors, endpoint
+from loyalty.web import Access, Answer, Call, Caller, NotFound, Refused, cursors, endpoint
 
 blueprint = Blueprint("points", __name__)
 
 OLDEST = timedelta(days=400)
 LAST_LINES = 3
+FEW = 10  # purchases of a request that may share a transaction with others
 _LIST = "statement"
 _WHOSE = ("not-a-member", "programme-needed")
 
@@ -55,25 +57,53 @@ _WHOSE = ("not-a-member", "programme-needed")
     idempotent=True,
     summary=("上报消费", "Report purchases"),
     problems=("unknown-customer", "reference-reused", "future-dated", "back-dated", "lines-differ"),
+    together=lambda caller, body: (
+        (caller.id, body["programme"]) if len(body["purchases"]) <= FEW else None
+    ),
 )
-def post_purchases(session: Session, caller: Caller, body: dict[str, Any]) -> dict[str, Any]:
-    """Record purchases with what they earn; a refused one does not stop the others."""
-    programme = programmes.choose_programme(session, body["programme"], programmes.IN_BODY)
-    purchases = [load_purchase(content) for content in body["purchases"]]
-    if any(purchase.purchased_at < datetime.now(UTC) - OLDEST for purchase in purchases):
-        raise Refused("back-dated")
-    outcomes = earning.record_purchases(session, programme, caller.id, purchases)
-    if len(outcomes) == 1 and isinstance(outcomes[0], earning.Refused):
-        raise Refused(outcomes[0].code)
-    recorded = [o for o in outcomes if isinstance(o, earning.Recorded)]
+def post_purchases(session: Session, calls: Sequence[Call]) -> list[dict[str, Any] | Refused]:
+    """Record purchases with what they earn; a refused one does not stop the others.
+
+    The calls are one client's, for one programme.
+    """
+    programme = programmes.choose_programme(session, calls[0].body["programme"], programmes.IN_BODY)
+    oldest = datetime.now(UTC) - OLDEST
+    sent = [[load_purchase(content) for content in call.body["purchases"]] for call in calls]
+    taken = [
+        purchases if all(purchase.purchased_at >= oldest for purchase in purchases) else []
+        for purchases in sent
+    ]
+    outcomes = iter(
+        earning.record_purchases(
+            session, programme, calls[0].caller.id, [one for some in taken for one in some]
+        )
+    )
+    answers: list[dict[str, Any] | Refused] = []
+    acts = []
+    for call, purchases in zip(calls, taken, strict=True):
+        mine = [next(outcomes) for _ in purchases]
+        if not mine:
+            answers.append(Refused("back-dated"))
+        elif len(mine) == 1 and isinstance(mine[0], earning.Refused):
+            answers.append(Refused(mine[0].code))
+        else:
+            answers.append({"purchases": [dump_outcome(outcome) for outcome in mine]})
+            acts.append(_reported(call.caller, programme, mine))
+    audit.record_many(session, acts)
+    return answers
+
+
+def _reported(
+    caller: Caller, programme: Programme, outcomes: Sequence[earning.Outcome]
+) -> audit.Act:
+    recorded = [outcome for outcome in outcomes if isinstance(outcome, earning.Recorded)]
     detail = {
         "programme": programme.code,
         "recorded": len(recorded),
         "points": sum(outcome.points for outcome in recorded),
     }
     subject = recorded[0].purchase_id if recorded else 0
-    audit.record(session, caller, "purchases.reported", "purchase", subject, detail)
-    return {"purchases": [dump_outcome(outcome) for outcome in outcomes]}
+    return audit.Act(caller, "purchases.reported", "purchase", subject, detail)
 
 
 @endpoint(

@@ -7,12 +7,14 @@ Paths are written `/v1/customers/{customer_id}`. A parameter `<noun>_id` whose n
 from loyalty.web.access import Access, Caller, Kind
 from loyalty.web.endpoints import Answer, Endpoint, endpoint, page
 from loyalty.web.errors import NotFound, Refused
+from loyalty.web.gathering import Call
 from loyalty.web.problems import Bilingual, Problem, declare, find_problem, register
 
 __all__ = [
     "Access",
     "Answer",
     "Bilingual",
+    "Call",
     "Caller",
     "Endpoint",
     "Kind",

@@ -6,7 +6,7 @@ can be known before a request is worked out when the route is declared.
 
 import inspect
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -19,6 +19,7 @@ from loyalty.database import reading, transaction
 from loyalty.web import idempotency, ids, strictjson, validation
 from loyalty.web.access import Access, Caller, Kind, resolve_path
 from loyalty.web.errors import Refused
+from loyalty.web.gathering import Call, Gatherer
 from loyalty.web.problems import Bilingual
 
 LARGEST_BODY = 1024 * 1024
@@ -110,6 +111,7 @@ def endpoint(
     problems: Sequence[str] = (),
     limit: int = LARGEST_BODY,
     reading: bool = False,
+    together: Callable[[Caller, dict[str, Any]], Hashable] | None = None,
 ) -> Callable[[View], View]:
     """Make a function the view of a JSON route.
 
@@ -120,6 +122,11 @@ def endpoint(
     to those that every route has. Writes are `idempotent`, or say why not. `reading` promises
     that a GET writes nothing, not even an audit row: then no transaction is opened and each of
     its statements stands by itself.
+
+    With `together` requests that come at the same moment share a transaction: it returns of
+    which (caller and body) by a key that they have in common, or None for alone. The view then
+    takes `session` and `calls` and returns for each call what other views return, or the
+    `Refused` of that call.
     """
 
     def declare(view: View) -> View:
@@ -139,7 +146,8 @@ def endpoint(
             limit=limit,
             reading=reading,
         )
-        add(blueprint, declared, _compile(declared))
+        compiled = _compile(declared) if together is None else _gather(declared, together)
+        add(blueprint, declared, compiled)
         return view
 
     return declare
@@ -241,6 +249,51 @@ def _compile(declared: Endpoint) -> Callable[..., Response]:
         return _respond(given)
 
     return respond
+
+
+def _gather(
+    declared: Endpoint, key_of: Callable[[Caller, dict[str, Any]], Hashable]
+) -> Callable[..., Response]:
+    """Return the function that Flask calls for a route whose requests share transactions."""
+    assert declared.body is not None and declared.idempotent and not declared.parameters
+    body_schema = declared.body()
+    gatherer = Gatherer(lambda calls: _answer_together(declared, calls))
+
+    def respond() -> Response:
+        caller = _find_caller(declared, {})
+        raw = _read_body(declared)
+        key = request.headers.get("Idempotency-Key")
+        claim = idempotency.read_claim(caller, key, declared.method, request.full_path, raw)
+        if request.query_string:
+            validation.load_query(None, request.args)
+        body = validation.load_body(body_schema, strictjson.parse(raw))
+        call = Call(caller, body, claim, key_of(caller, body))
+        gatherer.run(call)
+        assert call.answer is not None, "a call without a fault has an answer"
+        return _replay(call.answer) if call.is_replay else _respond(call.answer)
+
+    return respond
+
+
+def _answer_together(declared: Endpoint, calls: Sequence[Call]) -> None:
+    """Give each call its answer or its refusal, all in one transaction."""
+    answers: dict[Call, idempotency.Kept | Refused] = {}
+    with transaction() as session:
+        earlier = idempotency.take_many(session, [call.claim for call in calls])
+        fresh = [call for call in calls if call.claim not in earlier]
+        returned = declared.view(session, fresh) if fresh else []
+        for call, one in zip(fresh, returned, strict=True):
+            answers[call] = one if isinstance(one, Refused) else _dump(declared, one)
+        kept = {c.claim: a for c, a in answers.items() if isinstance(a, idempotency.Kept)}
+        idempotency.keep_many(session, kept)
+        idempotency.drop_many(session, [c.claim for c in fresh if c.claim not in kept])
+    for call in calls:
+        call.is_replay = call.claim in earlier
+        answer = earlier[call.claim] if call.is_replay else answers[call]
+        if isinstance(answer, Refused):
+            call.fault = answer
+        else:
+            call.answer = answer
 
 
 def _find_caller(declared: Endpoint, path: dict[str, Any]) -> Caller:

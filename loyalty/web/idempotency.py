@@ -8,7 +8,7 @@ nothing and may be tried again.
 
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -35,6 +35,22 @@ _FIND = (
 _KEEP = (
     "UPDATE loyalty.idempotency_keys SET status = %s, answer = %s, headers = %s::jsonb"
     " WHERE caller = %s AND key = %s"
+)
+
+_CLAIM_MANY = (
+    "INSERT INTO loyalty.idempotency_keys (caller, key, request_digest)"
+    " SELECT * FROM unnest(%s::text[], %s::text[], %s::bytea[]) AS claim (caller, key, digest)"
+    " ORDER BY caller, key ON CONFLICT DO NOTHING RETURNING caller, key"
+)
+_KEEP_MANY = (
+    "UPDATE loyalty.idempotency_keys AS row SET status = kept.status, answer = kept.answer,"
+    " headers = kept.headers::jsonb FROM unnest(%s::text[], %s::text[], %s::int[], %s::bytea[],"
+    " %s::text[]) AS kept (caller, key, status, answer, headers)"
+    " WHERE row.caller = kept.caller AND row.key = kept.key"
+)
+_DROP_MANY = (
+    "DELETE FROM loyalty.idempotency_keys AS row USING unnest(%s::text[], %s::text[])"
+    " AS dropped (caller, key) WHERE row.caller = dropped.caller AND row.key = dropped.key"
 )
 
 
@@ -78,9 +94,13 @@ def take(session: Session, claim: Claim) -> Kept | None:
     Waits for an equal request under way. Raises `Refused` with `idempotency-key-reused` where
     the key stands for another request.
     """
-    connection = driver(session)
-    if connection.execute(_CLAIM, claim).rowcount == 1:
+    if driver(session).execute(_CLAIM, claim).rowcount == 1:
         return None
+    return _find(session, claim)
+
+
+def _find(session: Session, claim: Claim) -> Kept:
+    connection = driver(session)
     found = connection.execute(_FIND, (claim.caller, claim.key)).fetchone()
     if found is None:  # a month old, and purged between the two statements
         raise Refused("unavailable")
@@ -92,8 +112,55 @@ def take(session: Session, claim: Claim) -> Kept | None:
 
 def keep(session: Session, claim: Claim, kept: Kept) -> None:
     """Store the answer with the claim that this transaction took."""
-    headers = orjson.dumps(dict(kept.headers)).decode() if kept.headers else None
+    headers = _dump(kept.headers)
     driver(session).execute(_KEEP, (kept.status, kept.answer, headers, claim.caller, claim.key))
+
+
+def take_many(session: Session, claims: Sequence[Claim]) -> dict[Claim, Kept | Refused]:
+    """Claim the keys, each named once, and return what there was before of those known already.
+
+    As `take` does, with one statement for those that are new; a refusal is a value here.
+    """
+    rows = driver(session).execute(_CLAIM_MANY, _columns(claims))
+    taken = {(caller, key) for caller, key in rows}
+    earlier: dict[Claim, Kept | Refused] = {}
+    for claim in claims:
+        if claim[:2] not in taken:
+            try:
+                earlier[claim] = _find(session, claim)
+            except Refused as refusal:
+                earlier[claim] = refusal
+    return earlier
+
+
+def keep_many(session: Session, kept: Mapping[Claim, Kept]) -> None:
+    """Store the answers with the claims that this transaction took."""
+    if kept:
+        driver(session).execute(
+            _KEEP_MANY,
+            (
+                [claim.caller for claim in kept],
+                [claim.key for claim in kept],
+                [answer.status for answer in kept.values()],
+                [answer.answer for answer in kept.values()],
+                [_dump(answer.headers) for answer in kept.values()],
+            ),
+        )
+
+
+def drop_many(session: Session, claims: Sequence[Claim]) -> None:
+    """Give up claims of this transaction: what was refused may be tried again."""
+    if claims:
+        columns = [claim.caller for claim in claims], [claim.key for claim in claims]
+        driver(session).execute(_DROP_MANY, columns)
+
+
+def _columns(claims: Sequence[Claim]) -> tuple[list[str], list[str], list[bytes]]:
+    return [c.caller for c in claims], [c.key for c in claims], [c.digest for c in claims]
+
+
+def _dump(headers: Mapping[str, str]) -> str | None:
+    return orjson.dumps(dict(headers)).decode() if headers else None
 
 
 def purge(session: Session) -> int:

@@ -21,7 +21,8 @@ PACKAGES = ("ledger", "loyalty", "campaigns", "wsgi")
 
 # `web` is what every edge shares: its modules are its doors. Those of the ledger are named here.
 OPEN_SLICES = {"web"}
-LEDGER_DOORS = {"base", "models", "checkpoints", "dump", "proofs", "sealing"}
+LEDGER_DOORS = {"base", "models", "canonical", "checkpoints", "contents", "dump"}
+LEDGER_DOORS |= {"proofs", "sealing"}
 
 EDGES = {"api", "console", "pages", "jobs", "commands"}
 FLASK_EDGES = {"api", "console", "pages"}
@@ -65,6 +66,11 @@ class File:
     @property
     def noun(self) -> str:
         return self.place[-1]
+
+    @property
+    def edge(self) -> str:
+        """The kind of edge: `rules_api` is an `api` as well."""
+        return self.noun.rpartition("_")[2]
 
     def imports(self) -> Iterator[Import]:
         for node in ast.walk(self.tree):
@@ -167,7 +173,7 @@ def passed_door(file: File, found: Import) -> list[str]:
 
 def not_without_flask(file: File) -> Iterator[tuple[int, str]]:
     """Only `web`, the pages and the routes know Flask: rules, nouns, models and jobs do not."""
-    if file.package == "wsgi" or file.slice in {"web", *ABOVE} or file.noun in FLASK_EDGES:
+    if file.package == "wsgi" or file.slice in {"web", *ABOVE} or file.edge in FLASK_EDGES:
         return
     for found in file.imports():
         if found.path()[0] in FLASK:
@@ -191,7 +197,7 @@ def not_at_the_edge(file: File) -> Iterator[tuple[int, str]]:
 
 def is_edge(file: File) -> bool:
     """Return whether a file may open a transaction: an edge, `web`, or what is above or below."""
-    return file.noun in EDGES or file.package == "wsgi" or file.slice in {"web", "database", *ABOVE}
+    return file.edge in EDGES or file.package == "wsgi" or file.slice in {"web", "database", *ABOVE}
 
 
 def not_left_to_the_edge(file: File) -> Iterator[tuple[int, str]]:

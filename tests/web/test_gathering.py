@@ -1,0 +1,99 @@
+"""Gathering: calls that come together are done together, and each gets its own answer."""
+
+import threading
+from collections.abc import Sequence
+
+import pytest
+
+from loyalty.web import Caller
+from loyalty.web.gathering import Call, Gatherer
+from loyalty.web.idempotency import Claim, Kept
+
+CALLER = Caller.job("test")
+
+
+def call(number: int, key: str | None = "same", claim: str | None = None) -> Call:
+    claimed = Claim("test", claim or str(number), b"")
+    return Call(CALLER, {"number": number}, claimed, key)
+
+
+class Work:
+    """Answers each call with its number; the first list waits until the gate is opened."""
+
+    def __init__(self) -> None:
+        self.lists: list[list[int]] = []
+        self.started = threading.Event()
+        self.gate = threading.Event()
+
+    def __call__(self, calls: Sequence[Call]) -> None:
+        numbers = [one.body["number"] for one in calls]
+        self.lists.append(numbers)
+        if len(self.lists) == 1:
+            self.started.set()
+            assert self.gate.wait(10)
+        if -1 in numbers:
+            raise ValueError("one of them is bad")
+        for one in calls:
+            one.answer = Kept(200, str(one.body["number"]).encode(), {})
+
+
+def run_together(work: Work, first: Call, others: list[Call]) -> list[Exception | None]:
+    """Run `first`, and while it is at work let the others queue up; return what each raised."""
+    gatherer, raised = Gatherer(work), dict[int, Exception]()
+
+    def run(one: Call) -> None:
+        try:
+            gatherer.run(one)
+        except ValueError as fault:
+            raised[id(one)] = fault
+
+    threads = [threading.Thread(target=run, args=(one,)) for one in [first, *others]]
+    threads[0].start()
+    assert work.started.wait(10)
+    for thread in threads[1:]:
+        thread.start()
+    while len(gatherer._waiting) < len(others):
+        threading.Event().wait(0.001)
+    work.gate.set()
+    for thread in threads:
+        thread.join(10)
+    return [raised.get(id(one)) for one in [first, *others]]
+
+
+def test_calls_that_wait_are_done_as_one_list() -> None:
+    work, others = Work(), [call(number) for number in range(1, 6)]
+    assert run_together(work, call(0), others) == [None] * 6
+    assert [len(numbers) for numbers in work.lists] == [1, 5]
+    assert [one.answer.answer for one in others if one.answer] == [b"1", b"2", b"3", b"4", b"5"]
+
+
+def test_calls_of_other_keys_and_calls_for_themselves_are_apart() -> None:
+    work = Work()
+    run_together(work, call(0), [call(1), call(2, "other"), call(3, None), call(4, None), call(5)])
+    together = sorted(sorted(numbers) for numbers in work.lists)
+    assert together == [[0], [1, 5], [2], [3], [4]]
+
+
+def test_the_same_claim_is_never_twice_in_a_list() -> None:
+    work = Work()
+    run_together(work, call(0), [call(1, claim="c"), call(2, claim="c"), call(3)])
+    assert all(not {1, 2} <= set(numbers) for numbers in work.lists)
+
+
+def test_a_bad_call_fails_alone() -> None:
+    work, others = Work(), [call(1), call(-1), call(2)]
+    first, one, bad, two = run_together(work, call(0), others)
+    assert (first, one, two) == (None, None, None)
+    assert isinstance(bad, ValueError)
+    assert others[0].answer is not None
+    assert others[2].answer is not None
+
+
+def test_a_call_alone_is_done_at_once() -> None:
+    work = Work()
+    work.gate.set()
+    alone = call(7)
+    Gatherer(work).run(alone)
+    assert alone.answer is not None
+    with pytest.raises(ValueError, match="bad"):
+        Gatherer(work).run(call(-1))
