@@ -6,6 +6,7 @@ from loyalty.audit import api as audit
 from loyalty.benefits import api as benefits
 from loyalty.customers import api as customers
 from loyalty.points import api as points
+from loyalty.points import rules_api as earning_rules
 from loyalty.proof import api as proof
 from loyalty.staff import api as staff
 from loyalty.tiers import api as tiers
@@ -25,6 +26,7 @@ BLUEPRINTS: list[Blueprint] = [
     tiers.blueprint,
     benefits.blueprint,
     points.blueprint,
+    earning_rules.blueprint,
 ]
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 import ledger
-from loyalty import customers, outbox, programmes, tiers
+from loyalty import outbox, programmes, tiers
 from loyalty.points import facts, rules
 from loyalty.points.rulebook import Rulebook, read_rulebook
 from loyalty.programmes import Member, Programme
@@ -263,24 +263,19 @@ def _assess(
     zone = programme.zone
     tier_of = tiers.current(session, programme, people) if facts.TIER in book.fields else {}
     bought = _had_purchases(session, programme, people) if facts.FIRST in book.fields else set()
-    birthdays = _birthdays(session, people, book)
+    birthdays = facts.read_birthdays(session, people, book.fields)
     usage = _read_usage(session, programme, people, purchases) if book.has_caps else {}
     cases = []
     for purchase in sorted(purchases, key=lambda p: (p.purchased_at, p.reference)):
         member = members[purchase.customer]
         customer = member.customer_id
-        day = purchase.purchased_at.astimezone(zone).date()
-        asked = {
-            "purchase.amount": purchase.amount,
-            "purchase.category": purchase.category,
-            "purchase.outlet": purchase.outlet,
-            "purchase.channel": purchase.channel,
-            "purchase.day": day,
-            "purchase.weekday": day.isoweekday(),
-            facts.FIRST: customer not in bought,
-            facts.TIER: tier_of.get(customer),
-            **_birthday_facts(birthdays.get(customer), day),
-        }
+        asked = facts.gather(
+            purchase,
+            zone,
+            first=customer not in bought,
+            tier=tier_of.get(customer),
+            birthday=birthdays.get(customer),
+        )
         bought.add(customer)
         used = usage.setdefault(customer, {}) if book.has_caps else {}
         inputs = {name: value for name, value in asked.items() if name in book.fields}
@@ -301,22 +296,6 @@ def _assess(
 def _had_purchases(session: Session, programme: Programme, people: Iterable[int]) -> set[int]:
     rows = session.execute(HAD_PURCHASES, {"programme": programme.id, "customers": list(people)})
     return set(rows.scalars())
-
-
-def _birthdays(session: Session, people: Iterable[int], book: Rulebook) -> dict[int, date]:
-    if not book.fields & {facts.BIRTHDAY, facts.BIRTHDAY_MONTH}:
-        return {}
-    read = customers.read_people(session, list(people), customers.Purpose.FULFILMENT)
-    return {number: person.birthday for number, person in read.items() if person.birthday}
-
-
-def _birthday_facts(birthday: date | None, day: date) -> dict[str, bool | None]:
-    if birthday is None:
-        return {facts.BIRTHDAY: None, facts.BIRTHDAY_MONTH: None}
-    return {
-        facts.BIRTHDAY: rules.add_months(birthday, 12 * (day.year - birthday.year)) == day,
-        facts.BIRTHDAY_MONTH: birthday.month == day.month,
-    }
 
 
 def _read_usage(

@@ -1,6 +1,15 @@
-"""What earning rules may ask about a purchase and its customer."""
+"""What earning rules may ask about a purchase and its customer, and the answers."""
 
+from collections.abc import Collection
+from datetime import date
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.orm import Session
+
+from loyalty import customers
 from loyalty.criteria import Catalogue, Field, Source, Type
+from loyalty.points.rules import add_months
 
 TIER = "customer.tier"
 FIRST = "purchase.first"
@@ -40,3 +49,39 @@ CATALOGUE = Catalogue.of(
         ),
     ]
 )
+
+
+def gather(
+    purchase: Any, zone: ZoneInfo, *, first: bool, tier: str | None, birthday: date | None
+) -> dict[str, Any]:
+    """Return the value of every field of the catalogue for one purchase.
+
+    `purchase` has `purchased_at`, `amount`, `category`, `outlet` and `channel`.
+    """
+    day: date = purchase.purchased_at.astimezone(zone).date()
+    return {
+        "purchase.amount": purchase.amount,
+        "purchase.category": purchase.category,
+        "purchase.outlet": purchase.outlet,
+        "purchase.channel": purchase.channel,
+        "purchase.day": day,
+        "purchase.weekday": day.isoweekday(),
+        FIRST: first,
+        TIER: tier,
+        BIRTHDAY: None if birthday is None else _is_birthday(birthday, day),
+        BIRTHDAY_MONTH: None if birthday is None else birthday.month == day.month,
+    }
+
+
+def read_birthdays(
+    session: Session, people: Collection[int], fields: Collection[str]
+) -> dict[int, date]:
+    """Return the birthdays of these customers, where `fields` ask for them at all."""
+    if not {BIRTHDAY, BIRTHDAY_MONTH} & set(fields):
+        return {}
+    read = customers.read_people(session, people, customers.Purpose.FULFILMENT)
+    return {number: person.birthday for number, person in read.items() if person.birthday}
+
+
+def _is_birthday(birthday: date, day: date) -> bool:
+    return add_months(birthday, 12 * (day.year - birthday.year)) == day

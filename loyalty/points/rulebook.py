@@ -14,12 +14,16 @@ from sqlalchemy.orm import Session
 
 import ledger
 from loyalty import criteria
+from loyalty.database import after_commit
 from loyalty.points import rules
 from loyalty.points.facts import CATALOGUE
+from loyalty.points.wording import DEPOSIT
 from loyalty.programmes import Programme
 from loyalty.web import NotFound, Refused
+from loyalty.web.validation import point_to
 
 SEEN_WITHIN = 2.0  # seconds until another process' decision is seen by this one
+_OWN = "points.rule_decided"
 
 NEXT_VERSION = text("""
 SELECT coalesce(max(version), 0) + 1 FROM loyalty.earning_rules
@@ -31,7 +35,7 @@ INSERT INTO loyalty.earning_rules (programme_id, code, version, effective_from, 
     document, digest, terms, proposed_by)
 VALUES (:programme, :code, :version, :since, :until, CAST(:document AS jsonb), :digest, :terms,
     :proposed_by)
-RETURNING id
+ON CONFLICT (programme_id, code, version) DO NOTHING RETURNING id
 """)
 
 DECIDE = text("""
@@ -78,7 +82,7 @@ class Rulebook:
         for version in self._versions:
             if version.counts_at(at):
                 found.setdefault(version.rule.code, version.rule)
-        return list(found.values())
+        return [rule for rule in found.values() if rule.gives != rules.NOTHING]
 
     def pick(self, chosen: Mapping[str, int]) -> list[rules.Rule]:
         """Return the rules of these codes in these versions, to run an award again."""
@@ -101,10 +105,10 @@ def propose_rule(
     """Write a new version of a rule and return its id; it counts once a second person agreed.
 
     `proposed_by` is the person's id. Raises `Refused` with `promo.deposit-reward` where deposits
-    would be rewarded, or `InvalidCriteria` where `when` makes no sense.
+    would be rewarded, `version-taken` where somebody proposed the same version at the moment, or
+    `InvalidCriteria` where `when` makes no sense.
     """
-    if rules.rewards_deposits(code) or rules.rewards_deposits(document):
-        raise Refused(rules.DEPOSIT_REFUSAL)
+    _refuse_deposits(code, document)
     if document.get("when") is not None:
         criteria.parse(document["when"], CATALOGUE)
     version: int = session.execute(
@@ -113,7 +117,7 @@ def propose_rule(
     kept = {"programme": programme.code, "rule": code, "version": version}
     for part in ("pending", "expiry"):
         kept[part] = document.get(part)
-    rule_id: int = session.execute(
+    rule_id: int | None = session.execute(
         PROPOSE,
         {
             "programme": programme.id,
@@ -122,20 +126,47 @@ def propose_rule(
             "since": effective_from,
             "until": effective_until,
             "document": ledger.dump_json(document),
-            "digest": rules.digest_document(document),
+            "digest": rules.digest_proposal(
+                programme.code,
+                code,
+                version,
+                effective_from,
+                effective_until,
+                document,
+                proposed_by,
+            ),
             "terms": ledger.keep_terms(session, kept),
             "proposed_by": proposed_by,
         },
-    ).scalar_one()
+    ).scalar_one_or_none()
+    if rule_id is None:
+        raise Refused("version-taken")
     return rule_id
 
 
+def _refuse_deposits(code: str, document: Mapping[str, Any]) -> None:
+    places = rules.deposit_places({"code": code, "document": document})
+    errors = [
+        {"pointer": point_to(place), "code": "deposit", "detail": DEPOSIT} for place in places
+    ]
+    if errors:
+        raise Refused(rules.DEPOSIT_REFUSAL, errors=errors)
+
+
 def decide_rule(
-    session: Session, rule_id: int, verdict: str, *, decided_by: str, comment: str | None = None
+    session: Session,
+    rule_id: int,
+    verdict: str,
+    *,
+    decided_by: str,
+    comment: str | None = None,
+    digest: str | None = None,
 ) -> None:
     """Agree to a version of a rule (`approved`) or not (`rejected`), once and for ever.
 
-    Raises `NotFound`, or `Refused` with `same-person` or `already-decided`.
+    `digest` (hex) says what the person has read; a program that decides on what it has just
+    proposed itself needs none. Raises `NotFound`, or `Refused` with `same-person`,
+    `digest-differs` or `already-decided`.
     """
     row = session.execute(
         text("SELECT digest, proposed_by FROM loyalty.earning_rules WHERE id = :id"),
@@ -145,6 +176,8 @@ def decide_rule(
         raise NotFound
     if row.proposed_by == decided_by:
         raise Refused("same-person")
+    if digest is not None and digest != bytes(row.digest).hex():
+        raise Refused("digest-differs")
     decided = session.execute(
         DECIDE,
         {
@@ -158,28 +191,48 @@ def decide_rule(
     ).one_or_none()
     if decided is None:
         raise Refused("already-decided")
-    _books.pop(session.get_bind().engine, None)
+    # Only this transaction sees the decision yet, so what it reads must not reach the others.
+    session.info[_OWN] = True
+    engine = session.get_bind().engine
+    after_commit(session, lambda: _forget(engine))
+
+
+def _forget(engine: Engine) -> None:
+    _books.pop(engine, None)
 
 
 def read_rulebook(session: Session, programme: Programme) -> Rulebook:
     """Return the programme's rulebook; what others decided counts here within two seconds."""
+    if session.info.get(_OWN):
+        return _read(session, programme)
     books = _books.setdefault(session.get_bind().engine, {})
     read_at, book = books.get(programme.id, (0.0, None))
     now = time.monotonic()
     if book is None or now - read_at > SEEN_WITHIN:
-        rows = session.execute(AGREED, {"programme": programme.id})
-        book = Rulebook([_version(row) for row in rows])
+        book = _read(session, programme)
         books[programme.id] = (now, book)
     return book
 
 
-def _version(row: Any) -> Version:
-    document = row.document
+def _read(session: Session, programme: Programme) -> Rulebook:
+    versions = [
+        Version(
+            make_rule(row.code, row.version, row.document, row.terms),
+            row.effective_from,
+            row.effective_until,
+        )
+        for row in session.execute(AGREED, {"programme": programme.id})
+    ]
+    return Rulebook(versions)
+
+
+def make_rule(code: str, version: int, document: Mapping[str, Any], terms: bytes) -> rules.Rule:
+    """Return a rule, ready to be applied, from its document as it was stored."""
     when = document.get("when")
     parsed = None if when is None else criteria.parse(when, CATALOGUE)
-    rule = rules.Rule(
-        code=row.code,
-        version=row.version,
+    return rules.Rule(
+        code=code,
+        version=version,
         gives=document["gives"],
         points=document.get("points", 0),
         per=document.get("per", 1),
@@ -189,8 +242,7 @@ def _version(row: Any) -> Version:
         caps=document.get("caps", {}),
         pending_days=document.get("pending", {}).get("days", 0),
         expiry=document.get("expiry"),
-        terms=row.terms,
+        terms=terms,
         fields=frozenset() if parsed is None else frozenset(criteria.field_names(parsed)),
         judge=None if parsed is None else criteria.prepare(parsed),
     )
-    return Version(rule, row.effective_from, row.effective_until)

@@ -5,26 +5,29 @@ A rule's document, as JSON:
     {"gives": "per_amount", "points": 1, "per": 100, "rounding": "floor"}
     {"gives": "fixed", "points": 50}
     {"gives": "multiplier", "times": [3, 2]}
+    {"gives": "nothing"}
 
-and beside it, each optional: `when` (criteria), `status` (whether status points come along,
-true unless said otherwise), `caps` ({"purchase": n, "day": n, "month": n, "year": n} for each
-customer), `pending` ({"days": n}), `expiry` ({"months": n, "round": "month" or "year"},
-{"years": n} for the end of the n-th calendar year after, or absent: never), `names` ({"zh", "en"}).
+The last ends a rule: from its date on there is none of that name. Beside the others, each optional:
+`when` (criteria), `status` (whether status points come along, true unless said otherwise), `caps`
+({"purchase": n, "day": n, "month": n, "year": n} for each customer), `pending` ({"days": n}),
+`expiry` ({"months": n, "round": "month" or "year"}, {"years": n} for the end of the n-th calendar
+year after, or absent: never), `names` ({"zh", "en"}).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import ledger
 
 CAPS = ("purchase", "day", "month", "year")
-GIVES = ("per_amount", "fixed", "multiplier")
+NOTHING = "nothing"
+GIVES = ("per_amount", "fixed", "multiplier", NOTHING)
 
 # Gifts for deposits are forbidden to Chinese banks: 银保监办发〔2018〕48号, item 2(1). Merchant
 # categories of ISO 18245 under which money is deposited, drawn or bought, not spent.
@@ -129,6 +132,8 @@ def _apply(rule: Rule, facts: Mapping[str, Any], base: int, usage: Usage, day: d
             points = max(0, limit - used)
             code = "capped"
             steps.append({"cap": cap, "limit": limit, "used": used, "gives": points})
+    if points > ledger.MAX_AMOUNT:
+        return _refusal(rule, "too-large")
     if points == 0:
         code = "cap-reached" if code == "capped" else "too-small"
         return Result(rule.code, rule.version, 0, 0, code, steps)
@@ -216,27 +221,50 @@ def _midnight(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time(), zone)
 
 
-def digest_document(document: Mapping[str, Any]) -> bytes:
-    """Return the SHA-256 digest of a rule's document, whatever the order of its keys."""
-    return hashlib.sha256(ledger.dump_json(document).encode()).digest()
+def digest_proposal(
+    programme: str,
+    code: str,
+    version: int,
+    effective_from: datetime,
+    effective_until: datetime | None,
+    document: Mapping[str, Any],
+    proposed_by: str,
+) -> bytes:
+    """Return the SHA-256 digest of all that a second person agrees to, whatever the keys' order."""
+    content = {
+        "kind": "earning-rule/1",
+        "programme": programme,
+        "code": code,
+        "version": version,
+        "effective_from": _spell(effective_from),
+        "effective_until": None if effective_until is None else _spell(effective_until),
+        "document": document,
+        "proposed_by": proposed_by,
+    }
+    return hashlib.sha256(ledger.dump_json(content).encode()).digest()
 
 
-def rewards_deposits(document: object) -> bool:
-    """Return whether a rule's document asks for deposits to be rewarded, in any of its words."""
+def _spell(instant: datetime) -> str:
+    return instant.astimezone(UTC).isoformat()
+
+
+Place = tuple[str, ...]
+
+
+def deposit_places(document: object, place: Place = ()) -> Iterator[Place]:
+    """Yield where in a rule's document deposits would be rewarded, by any of its words."""
     match document:
         case str():
             lowered = document.casefold()
-            return document in DEPOSIT_CATEGORIES or any(w in lowered for w in DEPOSIT_WORDS)
+            if document in DEPOSIT_CATEGORIES or any(word in lowered for word in DEPOSIT_WORDS):
+                yield place
         case Mapping():
-            return any(rewards_deposits(part) for part in _parts(document))
+            # A test that keeps deposits out names them as well, and is welcome.
+            excludes = document.get("is") in ("ne", "not_in")
+            for key, value in document.items():
+                yield from deposit_places(key, (*place, key))
+                if not (excludes and key == "value"):
+                    yield from deposit_places(value, (*place, key))
         case list() | tuple():
-            return any(rewards_deposits(part) for part in document)
-        case _:
-            return False
-
-
-def _parts(document: Mapping[str, Any]) -> Iterable[object]:
-    yield from document.keys()
-    # A test that keeps deposits out names them as well, and is welcome.
-    excludes = document.get("is") in ("ne", "not_in")
-    yield from (value for key, value in document.items() if not (excludes and key == "value"))
+            for index, value in enumerate(document):
+                yield from deposit_places(value, (*place, str(index)))

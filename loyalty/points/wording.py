@@ -12,12 +12,18 @@ REASONS: Mapping[str, Words] = {
     "capped": ("已达上限,按剩余额度给分", "cut to what the cap had left"),
     "cap-reached": ("已达上限,不再给分", "nothing, the cap was reached"),
     "criteria": ("不符合规则的条件", "nothing, the rule's conditions did not hold"),
+    "too-large": (
+        "积分超出可记的最大数额,不给分",
+        "nothing, more points than can be counted",
+    ),
     "too-small": ("金额不足一个计分单位", "nothing, the amount is below one unit of the rule"),
     "promo.deposit-reward": (
         "存款类交易依监管规定不给分",
         "nothing, regulations forbid rewards for deposits",
     ),
 }
+
+DEPOSIT: Words = ("涉及存款", "is about deposits")
 
 KINDS: Mapping[str, Words] = {
     "earn": ("获得积分", "points earned"),
@@ -237,4 +243,14 @@ declare(
         "The last day must not come before the first, and a period has at most 400 days.",
     ),
     remedy=("请改用其他日期。", "Choose other days."),
+)
+declare(
+    "version-taken",
+    409,
+    title=("此规则刚刚有了新版本", "The rule just got another version"),
+    explanation=(
+        "在此期间有人提出了一个版本,因此没有写入。",
+        "Somebody proposed a version meanwhile, so nothing was written.",
+    ),
+    remedy=("请查看新版本后再提交。", "Look at the new version, then send yours again."),
 )

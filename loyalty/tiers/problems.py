@@ -97,11 +97,11 @@ declare(
 declare(
     "digest-differs",
     409,
-    title=("摘要与申请内容不符", "The digest is not that of the application"),
+    title=("摘要与内容不符", "The digest is not that of the content"),
     explanation=(
-        "所确认的摘要不是这份申请的摘要;决定只对看到的内容有效。",
-        "The digest that was confirmed is not this application's: a decision holds for what was "
-        "seen.",
+        "所确认的摘要不是待决定内容的摘要;决定只对看到的内容有效。",
+        "The digest that was confirmed is not that of what is to be decided: a decision holds for "
+        "what was seen.",
     ),
-    remedy=("请重新读取申请后再决定。", "Read the application again, then decide."),
+    remedy=("请重新读取内容后再决定。", "Read it again, then decide."),
 )

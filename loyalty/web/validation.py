@@ -90,7 +90,7 @@ def list_errors(error: ValidationError, kind: str) -> list[dict[str, Any]]:
     """
     found = []
     for path, message in _walk(error.messages, ()):
-        place = path[0] if kind == "parameter" and path else _pointer(path)
+        place = path[0] if kind == "parameter" and path else point_to(path)
         found.append(_error(kind, place, message))
         if len(found) == MOST_ERRORS:
             break
@@ -110,7 +110,8 @@ def _walk(messages: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...
         yield path, str(messages)
 
 
-def _pointer(path: tuple[str, ...]) -> str:
+def point_to(path: tuple[str, ...]) -> str:
+    """Return the JSON pointer (RFC 6901) to the place that these steps lead to."""
     return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in path)
 
 
