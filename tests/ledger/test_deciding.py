@@ -173,8 +173,9 @@ spans = st.tuples(
     st.none() | st.none() | st.integers(0, 3), st.none() | st.integers(-1, 6) | st.integers(-1, 6)
 )
 picks = st.integers(0, 30)
-outside = st.sampled_from([REDEEMED] * 12 + [EXPIRED, CLEARING, MONEY, NOWHERE, FIRST, SECOND])
-expired_accounts = st.sampled_from([None, EXPIRED, EXPIRED, EXPIRED, MONEY, NOWHERE, SECOND])
+outside = st.sampled_from([REDEEMED] * 40 + [EXPIRED, CLEARING, MONEY, NOWHERE, FIRST, SECOND])
+expired_accounts = st.sampled_from([None] * 10 + [EXPIRED] * 20 + [MONEY, NOWHERE, SECOND])
+lasting: st.SearchStrategy[Spans] = st.tuples(st.none(), st.none() | st.integers(1, 6))
 
 
 def terms(bench: Bench, span: Spans) -> ledger.Terms:
@@ -243,6 +244,7 @@ makings = st.one_of(
     st.builds(earning, amounts, spans),
     st.builds(earning, amounts, spans),
     st.builds(redeeming, amounts, outside),
+    st.builds(redeeming, amounts, outside),
     st.builds(holding, amounts, st.integers(0, 4)),
     st.builds(capturing, picks, amounts, outside),
     st.builds(releasing, picks, st.none() | amounts),
@@ -293,11 +295,12 @@ single_acts = st.builds(
     st.just((FIRST,)),
     st.tuples(makings),
 )
-steps = st.lists(single_acts | step(st.sampled_from([0, 0, 1, 2, 5])), min_size=5, max_size=30)
-floors = st.sampled_from([0, 0, -15, -1000])
+mostly_single = single_acts | single_acts | single_acts | step(st.sampled_from([0, 0, 1, 2, 5]))
+steps = st.lists(mostly_single, min_size=5, max_size=30)
+floors = st.sampled_from([0, -15, -15, -1000])
 
 
-@slow
+@settings(slow, max_examples=500)
 @given(floors, steps)
 def test_the_ledger_does_what_the_naive_model_does(floor: int, steps: list[Step]) -> None:
     bench = Bench(floor)
@@ -354,12 +357,12 @@ def test_a_batch_is_decided_like_its_entries_one_after_another(
     assert writing.totals == added
 
 
-@slow
+@settings(slow, max_examples=400)
 @given(
-    st.lists(st.tuples(amounts, spans), min_size=1, max_size=12),
+    st.lists(st.tuples(amounts, lasting), min_size=1, max_size=12),
     st.integers(1, 8),
     st.lists(
-        st.builds(earning, amounts, spans)
+        st.builds(earning, amounts, lasting)
         | st.builds(redeeming, st.integers(1, 60), st.just(REDEEMED))
         | st.builds(holding, st.integers(1, 60), st.just(30))
         | st.builds(reversing, picks, st.none() | amounts, spans, st.none()),
@@ -457,6 +460,23 @@ def test_an_expiry_cannot_be_reversed_so_that_its_points_do_not_come_back_twice(
     )
     assert moved == 0
     assert bench.book.wallets[FIRST].posted == 0
+
+
+def test_points_given_back_to_a_wallet_in_debt_are_not_spent_before_the_debt_is_paid() -> None:
+    bench = Bench(-100)
+    for act in (
+        ledger.Move(ISSUED, FIRST, 50),
+        ledger.Move(FIRST, REDEEMED, 50),
+        ledger.Reverse(FIRST, 1),
+        ledger.Reverse(FIRST, 2),
+    ):
+        assert isinstance(bench.post(bench.entry(FIRST, [act])), ledger.Posted)
+    wallet = bench.book.wallets[FIRST]
+    assert (wallet.posted, wallet.debt) == (0, 50)
+    for act in (ledger.Move(FIRST, REDEEMED, 1), ledger.Hold(FIRST, 1, moment(9))):
+        refused = bench.post(bench.entry(FIRST, [act]))
+        assert isinstance(refused, ledger.Refusal)
+        assert refused.code == "insufficient"
 
 
 def test_buying_and_returning_a_hundred_times_gains_nothing() -> None:
