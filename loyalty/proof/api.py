@@ -48,6 +48,7 @@ def get_checkpoints(session: Session, query: dict[str, Any]) -> Answer:
     access=Access.public(),
     answer=PublicKeySchema,
     summary=("查询检查点公钥", "Read the public key that verifies checkpoints"),
+    problems=("not-found",),
 )
 def get_checkpoint_key() -> dict[str, Any]:
     """Answer the public key; 404 where none was made yet."""

@@ -8,7 +8,7 @@ from werkzeug.exceptions import UnsupportedMediaType
 
 from loyalty.database import transaction
 from loyalty.staff import oauth, tokens
-from loyalty.staff.schemas import TokenAnswer, TokenForm
+from loyalty.staff.schemas import TokenAnswer, TokenForm, TokenRefusal
 from loyalty.web import Access, page
 from loyalty.web.bearer import Verified
 
@@ -25,6 +25,7 @@ FORM_TYPE = "application/x-www-form-urlencoded"
     access=Access.public(),
     form=TokenForm,
     answer=TokenAnswer,
+    refusals={400: TokenRefusal, 401: TokenRefusal},
     media_type="application/json",
     summary=("用客户端凭据换取访问令牌", "Get an access token with client credentials"),
     not_idempotent="every call makes a new token, and the proof is checked each time",

@@ -23,3 +23,9 @@ class TokenAnswer(Schema):
     token_type = fields.String(required=True, metadata={"enum": ["Bearer"]})
     expires_in = Whole(1, 600, required=True)
     scope = fields.String(required=True)
+
+
+class TokenRefusal(Schema):
+    """Why there is no token, in the words of RFC 6749, section 5.2."""
+
+    error = fields.String(required=True)

@@ -60,6 +60,7 @@ class Endpoint:
     reading: bool = False
     media_type: str = JSON_TYPE
     form: type[Schema] | None = None
+    refusals: Mapping[int, type[Schema]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse a declaration that leaves a question open."""
@@ -164,12 +165,14 @@ def page(
     not_idempotent: str = "",
     form: type[Schema] | None = None,
     answer: type[Schema] | None = None,
+    refusals: Mapping[int, type[Schema]] | None = None,
     problems: Sequence[str] = (),
 ) -> Callable[[View], View]:
     """Make a function the view of a route that is no JSON endpoint: pages, probes, OAuth.
 
     Access is checked here; the view reads Flask's request itself, takes `caller` if it names
     it, and answers as Flask views do. It opens its own transaction where it needs one.
+    `refusals` are the shapes by status of what another standard than ours words.
     """
 
     def declare(view: View) -> View:
@@ -183,6 +186,7 @@ def page(
             not_idempotent=not_idempotent,
             form=form,
             answer=answer,
+            refusals=refusals or {},
             problems=tuple(problems),
         )
         takes_caller = "caller" in inspect.signature(view).parameters

@@ -99,7 +99,7 @@ def problem_codes(route: Endpoint) -> list[str]:
         codes.append("insufficient-scope")
     if route.access.kind not in (Kind.PUBLIC, Kind.TOKEN):
         codes.append("forbidden")
-    if route.id_parameters:
+    if route.parameters:
         codes.append("not-found")
     if route.body is not None:
         codes += ["malformed-json", "invalid-content"]
@@ -203,6 +203,9 @@ def _responses(route: Endpoint, issuer: str) -> dict[str, Any]:
     if route.answer is not None:
         good["content"] = {route.media_type: {"schema": route.answer}}
     responses = {str(route.status): good}
+    for status, schema in route.refusals.items():
+        content = {route.media_type: {"schema": schema}}
+        responses[str(status)] = {"description": "Refused", "content": content}
     by_status: dict[int, list[Problem]] = {}
     for code in problem_codes(route):
         problem = find_problem(code)
