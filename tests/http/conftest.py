@@ -7,11 +7,15 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from loyalty import staff
+from loyalty.database import transaction
 from loyalty.local.processes import free_port
+from loyalty.web import Endpoint
+from loyalty.web.openapi import declared_routes
 from tests.http.serving import Web
 from tests.points.builders import World, build_world
 from tests.servers import Database, forget_connections
-from tests.staff.conftest import Account, add_account
+from tests.staff.conftest import ADMIN, Account, add_account
 
 SCOPES = [
     "customers:read",
@@ -47,6 +51,27 @@ def world(database: Database) -> World:
 def bank(world: World) -> Account:
     """The bank's system, which may do all that systems may."""
     return add_account("bank", SCOPES)
+
+
+@pytest.fixture
+def branch(world: World) -> int:
+    """The number of a branch."""
+    with transaction() as session:
+        return staff.add_unit(session, ADMIN, "branch", "浦东支行").id
+
+
+@pytest.fixture
+def routes(app: Flask) -> list[Endpoint]:
+    """Every route that is served."""
+    found = list(declared_routes(app))
+    assert len(found) == sum(1 for _ in app.url_map.iter_rules())
+    return found
+
+
+@pytest.fixture
+def scopes(routes: list[Endpoint]) -> frozenset[str]:
+    """Every scope that any route asks for."""
+    return frozenset(route.access.scope for route in routes) - {""}
 
 
 @pytest.fixture
