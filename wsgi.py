@@ -5,6 +5,7 @@ from flask import Blueprint, Flask
 from loyalty.audit import api as audit
 from loyalty.benefits import api as benefits
 from loyalty.customers import api as customers
+from loyalty.doctor import refuse_to_start_sick
 from loyalty.points import api as points
 from loyalty.points import rules_api as earning_rules
 from loyalty.proof import api as proof
@@ -31,7 +32,8 @@ BLUEPRINTS: list[Blueprint] = [
 
 
 def build() -> Flask:
-    """Return the application that serves every slice."""
+    """Return the application that serves every slice. Raises `Unhealthy` in production."""
+    refuse_to_start_sick()
     return create_app(BLUEPRINTS, verify=staff.verify_token, record_denial=audit.record_denial)
 
 

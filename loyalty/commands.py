@@ -3,6 +3,7 @@
 import click
 
 import migrations
+from loyalty import doctor as examination
 from loyalty.customers import commands as customers
 from loyalty.database import sqlalchemy_url
 from loyalty.demo import commands as demo
@@ -36,6 +37,22 @@ def migrate() -> None:
     """Bring the database to the shape that this version needs."""
     migrations.upgrade(sqlalchemy_url(settings().owner_database_url))
     click.echo("The database is up to date.")
+
+
+@main.command()
+def doctor() -> None:
+    """Look at everything that must be right here, and say what to do where it is not.
+
+    Exits with 1 where anything is red: in production the app would not start.
+    """
+    colours = {examination.GOOD: "green", examination.WARNING: "yellow", examination.RED: "red"}
+    findings = examination.examine()
+    for finding in findings:
+        mark = click.style(f"{finding.state:>7}", fg=colours[finding.state])
+        remedy = "" if finding.state == examination.GOOD else f" → {finding.remedy}"
+        click.echo(f"{mark}  {finding.check}: {finding.found}{remedy}")
+    if any(finding.state == examination.RED for finding in findings):
+        raise click.exceptions.Exit(1)
 
 
 # One line for each slice that has commands.

@@ -5,15 +5,31 @@ from pathlib import Path
 import click
 
 from loyalty import audit, vault
-from loyalty.customers import erasure
+from loyalty.customers import erasure, queries
 from loyalty.database import transaction
-from loyalty.web import Caller
+from loyalty.web import Caller, ids
 
 COMMAND_LINE = Caller.job("command-line")
 
 _file = click.option(
     "--file", "path", type=click.Path(dir_okay=False, path_type=Path), help="Another list."
 )
+
+
+@click.group("customers")
+def customers_group() -> None:
+    """Customers, without their personal data."""
+
+
+@customers_group.command("find")
+@click.argument("reference")
+def find(reference: str) -> None:
+    """Print the id of the active customer whom the bank calls REFERENCE."""
+    with transaction() as session:
+        found = queries.find_by_reference(session, [reference])
+    if reference not in found:
+        raise click.ClickException(f"no active customer has the reference {reference}")
+    click.echo(ids.encode("cus", found[reference]))
 
 
 @click.group("erasures")
@@ -45,4 +61,4 @@ def replay(path: Path | None) -> None:
     click.echo(f"{len(returned)} customers erased again.")
 
 
-COMMANDS: list[click.Command] = [erasures_group]
+COMMANDS: list[click.Command] = [customers_group, erasures_group]

@@ -14,7 +14,7 @@ SLICES = (
 )
 
 BELOW = {"settings", "database"}  # of loyalty: all slices stand on them
-ABOVE = {"commands", "local", "demo", "__main__"}  # of loyalty: they compose the slices
+ABOVE = {"commands", "doctor", "local", "demo", "__main__"}  # of loyalty: they compose the slices
 
 # From the lowest to the highest. `migrations` is beside: see `not_beside`.
 PACKAGES = ("ledger", "loyalty", "campaigns", "wsgi")
