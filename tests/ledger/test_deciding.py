@@ -462,6 +462,36 @@ def test_an_expiry_cannot_be_reversed_so_that_its_points_do_not_come_back_twice(
     assert bench.book.wallets[FIRST].posted == 0
 
 
+def test_a_refused_debit_leaves_a_lapsed_hold_as_it_was() -> None:
+    bench = Bench(0)
+    bench.post(bench.entry(FIRST, [ledger.Move(ISSUED, FIRST, 5)]))
+    bench.post(bench.entry(FIRST, [ledger.Hold(FIRST, 3, moment(1))]))
+    bench.book.now = moment(1)
+    refused = bench.post(bench.entry(FIRST, [ledger.Move(FIRST, REDEEMED, 6)]))
+    assert isinstance(refused, ledger.Refusal)
+    assert bench.book.wallets[FIRST].held == 3
+    spent = bench.post(bench.entry(FIRST, [ledger.Move(FIRST, REDEEMED, 5)]))
+    assert isinstance(spent, ledger.Posted)
+
+
+def test_a_part_given_back_goes_to_the_lot_that_lives_longest_and_to_none_that_lapsed() -> None:
+    bench = Bench(0)
+    for until in (moment(5), moment(9)):
+        terms = ledger.Terms(expires_at=until)
+        bench.post(bench.entry(FIRST, [ledger.Move(ISSUED, FIRST, 10, terms)]))
+    bench.post(bench.entry(FIRST, [ledger.Move(FIRST, REDEEMED, 20)]))
+    remaining = []
+    for now, amount in ((START, 4), (moment(5), 8), (moment(9), 8)):
+        bench.book.now = now
+        bench.post(bench.entry(FIRST, [ledger.Reverse(FIRST, 3, amount)]))
+        remaining.append({p: x.remaining for p, x in bench.book.wallets[FIRST].lots.items()})
+    assert remaining == [
+        {1: 0, 2: 4},
+        {1: 0, 2: 10, 5: 2},
+        {1: 0, 2: 10, 5: 2, 6: 8},
+    ]
+
+
 def test_points_given_back_to_a_wallet_in_debt_are_not_spent_before_the_debt_is_paid() -> None:
     bench = Bench(-100)
     for act in (
