@@ -143,7 +143,7 @@ def get_offers(session: Session, code: str) -> dict[str, Any]:
     status=201,
     idempotent=True,
     summary=("开设权益或增加条款版本", "Open a benefit, or add a version of its terms"),
-    problems=("reference-reused", "terms-exist", "programme-needed"),
+    problems=("reference-reused", "terms-exist", "programme-needed", "not-found"),
 )
 def post_benefit(session: Session, caller: Caller, body: dict[str, Any]) -> dict[str, Any]:
     """Write the next version of a benefit's terms; the first opens the benefit."""

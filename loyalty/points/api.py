@@ -56,7 +56,15 @@ _WHOSE = ("not-a-member", "programme-needed")
     status=201,
     idempotent=True,
     summary=("上报消费", "Report purchases"),
-    problems=("unknown-customer", "reference-reused", "future-dated", "back-dated", "lines-differ"),
+    problems=(
+        "unknown-customer",
+        "reference-reused",
+        "future-dated",
+        "back-dated",
+        "lines-differ",
+        "programme-needed",
+        "not-found",
+    ),
     together=lambda caller, body: (
         (caller.id, body["programme"]) if len(body["purchases"]) <= FEW else None
     ),
@@ -116,7 +124,15 @@ def _reported(
     status=201,
     idempotent=True,
     summary=("上报退款", "Report a refund"),
-    problems=("over-refund", "unknown-line", "reference-reused", "points-spent", "lines-differ"),
+    problems=(
+        "over-refund",
+        "unknown-line",
+        "reference-reused",
+        "points-spent",
+        "lines-differ",
+        "programme-needed",
+        "not-found",
+    ),
 )
 def post_refund(session: Session, caller: Caller, body: dict[str, Any]) -> dict[str, Any]:
     """Record a refund and take back what the purchase would not have earned without it."""
@@ -134,6 +150,7 @@ def post_refund(session: Session, caller: Caller, body: dict[str, Any]) -> dict[
     access=Access.customer("points:read"),
     query=ProgrammeQuery,
     answer=PointsSchema,
+    reading=True,
     summary=("查询积分", "Read a customer's points"),
     problems=_WHOSE,
 )
@@ -150,6 +167,7 @@ def get_points(session: Session, customer_id: int, query: dict[str, Any]) -> dic
     access=Access.customer("points:read"),
     query=StatementQuery,
     answer=StatementSchema,
+    reading=True,
     summary=("积分明细", "Read a customer's statement"),
     problems=(*_WHOSE, "invalid-cursor"),
 )
@@ -176,6 +194,7 @@ def get_statement(session: Session, customer_id: int, query: dict[str, Any]) -> 
     access=Access.customer("points:read"),
     query=ProgrammeQuery,
     answer=WhySchema,
+    reading=True,
     summary=("为什么有这一笔", "Why a line of the statement stands there"),
     problems=_WHOSE,
 )
@@ -197,6 +216,7 @@ def get_why(session: Session, customer_id: int, line: str, query: dict[str, Any]
     access=Access.customer("points:read"),
     query=ProgrammeQuery,
     answer=OverviewSchema,
+    reading=True,
     summary=("积分、等级与最近明细", "Points, tier and the last lines, in one answer"),
     problems=_WHOSE,
 )

@@ -38,7 +38,7 @@ _LIST = "earning-rules"
     status=201,
     idempotent=True,
     summary=("提出积分规则", "Propose an earning rule"),
-    problems=("promo.deposit-reward", "version-taken", "programme-needed"),
+    problems=("promo.deposit-reward", "version-taken", "programme-needed", "not-found"),
 )
 def post_rule(session: Session, caller: Caller, body: dict[str, Any]) -> dict[str, Any]:
     """Write a new version of a rule; it gives nothing until a second person agrees."""

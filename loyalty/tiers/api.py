@@ -77,6 +77,7 @@ def get_tiers(session: Session, code: str) -> dict[str, Any]:
         "end-out-of-range",
         "customer-erased",
         "programme-needed",
+        "not-found",
     ),
 )
 def post_application(session: Session, caller: Caller, body: dict[str, Any]) -> dict[str, Any]:
