@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import psycopg
+from psycopg.rows import namedtuple_row
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -74,7 +76,7 @@ class StatementLine:
     lots: tuple[tuple[int, int], ...]
 
 
-BALANCES = text("""
+BALANCES = """
 SELECT w.account_id, w.posted, w.debt, clock_timestamp() AS at, (
         SELECT json_agg(json_build_array(t.expires_at, t.available_from, t.remaining, t.held))
         FROM ledger.lot_totals t WHERE t.account_id = w.account_id AND t.remaining > 0
@@ -85,8 +87,8 @@ SELECT w.account_id, w.posted, w.debt, clock_timestamp() AS at, (
         JOIN ledger.lots l ON l.account_id = hl.account_id AND l.position = hl.lot
         WHERE h.account_id = w.account_id AND h.remaining > 0 AND h.lapses_at <= clock_timestamp()
     ) END AS lapsed_holds
-FROM ledger.wallets w WHERE w.account_id = ANY(:accounts)
-""")
+FROM ledger.wallets w WHERE w.account_id = ANY(%s)
+"""
 
 STATEMENT = text("""
 SELECT t.position, t.entry_id, e.kind, e.source, e.reference, e.cause, a.role AS counterpart,
@@ -132,7 +134,10 @@ def read_balance(session: Session, account: int) -> Balance:
 
 def read_balances(session: Session, accounts: Sequence[int]) -> dict[int, Balance]:
     """Return what each of these wallets has now, by account; unknown ones are missing."""
-    rows = session.execute(BALANCES, {"accounts": list(accounts)})
+    driver = session.connection().connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    with driver.cursor(row_factory=namedtuple_row) as cursor:
+        rows: list[Any] = cursor.execute(BALANCES, (list(accounts),)).fetchall()
     return {row.account_id: _balance(row) for row in rows}
 
 

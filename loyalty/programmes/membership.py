@@ -3,8 +3,9 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 import ledger
@@ -23,6 +24,9 @@ class Member:
     status_wallet: int
     joined_at: datetime
 
+
+MOST_KNOWN = 100_000
+_known: WeakKeyDictionary[Engine, dict[tuple[int, int], Member]] = WeakKeyDictionary()
 
 MEMBERS = text("""
 SELECT customer_id, programme_id, points_wallet_id, status_wallet_id, joined_at
@@ -83,10 +87,20 @@ def find_members(
 
 
 def find_member(session: Session, programme: Programme, customer_id: int) -> Member:
-    """Return a customer as a member. Raises `Refused` with `not-a-member`."""
-    member = find_members(session, programme, [customer_id]).get(customer_id)
+    """Return a customer as a member. Raises `Refused` with `not-a-member`.
+
+    A membership never changes, so each process remembers those it has read.
+    """
+    known = _known.setdefault(session.get_bind().engine, {})
+    key = (programme.id, customer_id)
+    member = known.get(key)
     if member is None:
-        raise Refused("not-a-member")
+        member = find_members(session, programme, [customer_id]).get(customer_id)
+        if member is None:
+            raise Refused("not-a-member")
+        if len(known) >= MOST_KNOWN:
+            known.clear()
+        known[key] = member
     return member
 
 
