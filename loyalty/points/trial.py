@@ -25,11 +25,7 @@ UNMET = ("criteria", rules.DEPOSIT_REFUSAL)
 
 HISTORY = text("""
 SELECT p.id, p.customer_id, p.purchased_at, p.amount, p.category, p.outlet, p.channel,
-    CAST(:asks_first AS boolean) AND NOT EXISTS (
-        SELECT FROM loyalty.purchases e
-        WHERE e.programme_id = :programme AND e.customer_id = p.customer_id
-            AND (e.purchased_at, e.id) < (p.purchased_at, p.id)
-    ) AS first, s.others, s.same
+    s.others, s.same
 FROM (
     SELECT * FROM loyalty.purchases
     WHERE programme_id = :programme AND purchased_at >= :since
@@ -45,6 +41,14 @@ CROSS JOIN LATERAL (
 ) s
 ORDER BY p.customer_id, p.purchased_at, p.id
 """).execution_options(yield_per=AT_ONCE)
+
+FIRSTS = text("""
+SELECT (
+    SELECT p.id FROM loyalty.purchases p
+    WHERE p.programme_id = :programme AND p.customer_id = c
+    ORDER BY p.purchased_at, p.id LIMIT 1
+) FROM unnest(CAST(:customers AS bigint[])) AS c
+""")
 
 
 @dataclass(slots=True)
@@ -90,7 +94,6 @@ def try_rule(
             "since": trial.since,
             "most": most_purchases,
             "code": rule.code,
-            "asks_first": facts.FIRST in rule.fields,
         },
     )
     tally = _Tally(trial, rule, programme.zone)
@@ -98,11 +101,25 @@ def try_rule(
         people = {purchase.customer_id for purchase in purchases}
         tier_of = tiers.current(session, programme, people)
         birthdays = facts.read_birthdays(session, people, rule.fields)
+        firsts = _read_firsts(session, programme, people) if facts.FIRST in rule.fields else set()
         for purchase in purchases:
             customer = purchase.customer_id
-            tally.add(purchase, tier_of[customer], birthdays.get(customer))
+            asked = facts.gather(
+                purchase,
+                programme.zone,
+                first=purchase.id in firsts,
+                tier=tier_of[customer],
+                birthday=birthdays.get(customer),
+            )
+            tally.add(purchase, asked)
     trial.complete = trial.whole.purchases < most_purchases
     return trial
+
+
+def _read_firsts(session: Session, programme: Programme, people: set[int]) -> set[int]:
+    """Return the ids of these customers' first purchases."""
+    rows = session.execute(FIRSTS, {"programme": programme.id, "customers": list(people)})
+    return set(rows.scalars())
 
 
 class _Tally:
@@ -116,13 +133,12 @@ class _Tally:
         self.usage: rules.Usage = {}
         self.got = 0
 
-    def add(self, purchase: Any, tier: str, birthday: Any) -> None:
-        """Count one purchase."""
+    def add(self, purchase: Any, asked: dict[str, Any]) -> None:
+        """Count one purchase, of which the rule may ask what `asked` holds."""
         if purchase.customer_id != self.customer:
             self.customer, self.usage, self.got = purchase.customer_id, {}, 0
-        result = self._assess(purchase, tier, birthday)
-        shares = (self.trial.whole, self.trial.by_tier.setdefault(tier, Share()))
-        for share in shares:
+        result = self._assess(purchase, asked)
+        for share in (self.trial.whole, self.trial.by_tier.setdefault(asked[facts.TIER], Share())):
             share.purchases += 1
             share.matching += result.code not in UNMET
             share.points += result.points
@@ -131,15 +147,11 @@ class _Tally:
         self.trial.given += purchase.same
         self.trial.most = max(self.trial.most, self.got)
 
-    def _assess(self, purchase: Any, tier: str, birthday: Any) -> rules.Result:
-        asked = facts.gather(
-            purchase, self.zone, first=purchase.first, tier=tier, birthday=birthday
-        )
+    def _assess(self, purchase: Any, asked: dict[str, Any]) -> rules.Result:
         applied = [self.rule]
         if self.rule.gives == "multiplier":
             # One rule stands for all that the others gave, for the multiplier to build on.
-            others = rules.Rule("", 0, "fixed", points=purchase.others)
-            applied = [others, self.rule]
+            applied.insert(0, rules.Rule("", 0, "fixed", points=purchase.others))
         return rules.assess(
             applied, asked, self.usage, purchased_at=purchase.purchased_at, zone=self.zone
         )[-1]
