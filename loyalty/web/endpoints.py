@@ -15,7 +15,7 @@ from flask import Blueprint, Response, current_app, request
 from marshmallow import Schema
 from werkzeug.exceptions import UnsupportedMediaType
 
-from loyalty.database import reading, transaction
+from loyalty.database import driver, reading, transaction
 from loyalty.web import idempotency, ids, strictjson, validation
 from loyalty.web.access import Access, Caller, Kind, resolve_path
 from loyalty.web.errors import Refused
@@ -25,6 +25,9 @@ from loyalty.web.problems import Bilingual
 LARGEST_BODY = 1024 * 1024
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 JSON_TYPE = "application/json"
+# How long a list of requests may wait for a lock before each goes alone: much longer than a
+# transaction takes, much shorter than those notice whom the lock does not concern.
+IMPATIENT = "SET LOCAL lock_timeout = '150ms'"
 
 View = TypeVar("View", bound=Callable[..., Any])
 _PARAMETER = re.compile(r"\{(\w+)\}")
@@ -261,7 +264,7 @@ def _gather(
     """Return the function that Flask calls for a route whose requests share transactions."""
     assert declared.body is not None and declared.idempotent and not declared.parameters
     body_schema = declared.body()
-    gatherer = Gatherer(lambda calls: _answer_together(declared, calls))
+    gatherer = Gatherer(lambda calls, patient: _answer_together(declared, calls, patient))
 
     def respond() -> Response:
         caller = _find_caller(declared, {})
@@ -279,10 +282,12 @@ def _gather(
     return respond
 
 
-def _answer_together(declared: Endpoint, calls: Sequence[Call]) -> None:
+def _answer_together(declared: Endpoint, calls: Sequence[Call], patient: bool) -> None:
     """Give each call its answer or its refusal, all in one transaction."""
     answers: dict[Call, idempotency.Kept | Refused] = {}
     with transaction() as session:
+        if not patient:
+            driver(session).execute(IMPATIENT)
         earlier = idempotency.take_many(session, [call.claim for call in calls])
         fresh = [call for call in calls if call.claim not in earlier]
         returned = declared.view(session, fresh) if fresh else []

@@ -3,6 +3,10 @@
 Most of what a small write costs is trips to the database and its commit. While one thread is
 at the database, others queue up here; the next takes all that wait and does them as one list.
 Nobody waits for company: a request that comes alone is done alone, at once.
+
+Nobody waits long for a neighbour either: a list that meets another's lock gives up soon, and then
+each of its calls is done by its own thread, which may wait. One wallet that is held for long thus
+holds up those who want that wallet, and nobody else.
 """
 
 from collections.abc import Callable, Hashable, Sequence
@@ -10,15 +14,20 @@ from dataclasses import dataclass
 from threading import Condition
 from typing import Any
 
+import structlog
+
 from loyalty.web.access import Caller
+from loyalty.web.failures import describe_failure
 from loyalty.web.idempotency import Claim, Kept
 
 MOST_TOGETHER = 32
 
+log = structlog.get_logger("loyalty.web.gathering")
+
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """One request on its way: who calls, what with, and in the end the answer or the fault.
+    """One request on its way: who calls, what with, and in the end the answer or the refusal.
 
     `key` names the calls that may share a transaction with it; None stands for alone.
     """
@@ -33,11 +42,17 @@ class Call:
     is_done: bool = False
 
 
+Work = Callable[[Sequence[Call], bool], None]
+
+
 class Gatherer:
     """Runs calls in as few transactions as may be, and answers each by itself."""
 
-    def __init__(self, work: Callable[[Sequence[Call]], None]) -> None:
-        """`work` does its calls in one transaction and gives each its answer or its fault."""
+    def __init__(self, work: Work) -> None:
+        """`work` does its calls in one transaction and gives each its answer or its fault.
+
+        Its second argument says whether it may wait for locks as long as others do.
+        """
         self._work = work
         self._changed = Condition()
         self._waiting: list[Call] = []
@@ -45,6 +60,14 @@ class Gatherer:
 
     def run(self, call: Call) -> None:
         """Return once `call` was done, by this thread or by another. Raises the call's fault."""
+        if call.key is not None:
+            self._queue(call)
+        if call.answer is None and call.fault is None:
+            self._work([call], True)
+        if call.fault is not None:
+            raise call.fault
+
+    def _queue(self, call: Call) -> None:
         with self._changed:
             self._waiting.append(call)
         while True:
@@ -52,19 +75,17 @@ class Gatherer:
                 while self._is_busy and not call.is_done:
                     self._changed.wait()
                 if call.is_done:
-                    break
+                    return
                 self._is_busy = True
                 together = self._pick()
             self._lead(together)
-        if call.fault is not None:
-            raise call.fault
 
     def _pick(self) -> list[Call]:
         first = self._waiting[0]
         together, claims = [first], {first.claim[:2]}
         for call in self._waiting[1:]:
             # The same claim twice would wait for itself: the second comes in the next list.
-            if call.key is None or call.key != first.key or call.claim[:2] in claims:
+            if call.key != first.key or call.claim[:2] in claims:
                 continue
             if len(together) == MOST_TOGETHER:
                 break
@@ -74,27 +95,14 @@ class Gatherer:
         return together
 
     def _lead(self, together: list[Call]) -> None:
+        """Do a list; a call that has neither answer nor fault after it goes alone."""
         try:
-            self._do(together)
+            self._work(together, False)
+        except Exception as fault:  # whose fault it was shows when each goes alone
+            log.info("list_divided", calls=len(together), **describe_failure(fault, 0))
         finally:
             with self._changed:
                 for call in together:
                     call.is_done = True
                 self._is_busy = False
                 self._changed.notify_all()
-
-    def _do(self, together: list[Call]) -> None:
-        if len(together) > 1 and self._succeeds(together):
-            return
-        for call in together:
-            try:
-                self._work([call])
-            except Exception as fault:
-                call.fault = fault  # raised again in the thread of its caller
-
-    def _succeeds(self, together: list[Call]) -> bool:
-        try:
-            self._work(together)
-        except Exception:
-            return False  # whose fault it was shows when each goes alone
-        return True

@@ -4,8 +4,11 @@ Eight clients report purchases, spend points and refund, all on the same few wal
 processes are killed under them. See `recording` for what they write down.
 """
 
+import json
 import signal
+import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,11 +27,11 @@ from loyalty.settings import settings
 from loyalty.web import ids
 from tests.http.conftest import SCOPES
 from tests.http.recording import PROBLEM, RETRIED, Recorder, Story, read_stories, summarise
-from tests.http.serving import Web
+from tests.http.serving import Connection, Web
 from tests.ledger.invariants import check_ledger
 from tests.ledger.verifying import verify_database
 from tests.outbox.conftest import wait_until
-from tests.points.builders import World, balance, build_world, purchase, record
+from tests.points.builders import YESTERDAY, World, balance, build_world, purchase, record
 from tests.servers import Database, forget_connections
 from tests.staff.conftest import Account, add_account
 
@@ -36,6 +39,7 @@ CLIENTS = 8
 OPENING = 1_000  # points in each wallet when the clients begin
 STEP = 5  # acts of each client between two faults
 RECOVERY = 30.0  # seconds in which every client must get on again
+PROMPT = 2.0  # seconds in which those whom a lock does not concern are served
 REFUSALS = {"insufficient": 409, "points-spent": 409}  # what these clients may rightly be told
 
 
@@ -217,3 +221,41 @@ def test_a_crash_of_postgresql_loses_and_doubles_nothing(
         web.stop()
     forget_connections()
     check(private_database, world, bank, clients)
+
+
+def test_a_long_lock_on_one_wallet_holds_up_nobody_else(
+    database: Database, web: Web, world: World, bank: Account
+) -> None:
+    record(world, *(purchase(f"p{name}", 100_000, customer=name) for name in world.customers))
+    token = web.token(bank)
+    hot, other = (
+        [report_for(web.connect(token), name, number) for number in range(4)]
+        for name in world.customers
+    )
+    with psycopg.connect(database.superuser_url) as holder, ThreadPoolExecutor(8) as pool:
+        holder.execute(
+            "SELECT FROM ledger.wallets w JOIN ledger.accounts a ON a.id = w.account_id"
+            " WHERE a.holder = %s FOR UPDATE OF w",
+            [f"customer:{world.customers['00001']}"],
+        )
+        stuck = [pool.submit(report) for report in hot]
+        started = time.monotonic()
+        assert [pool.submit(report).result() for report in other] == [201] * 4
+        assert time.monotonic() - started < PROMPT
+        assert not any(future.done() for future in stuck)
+        holder.rollback()
+        assert [future.result() for future in stuck] == [201] * 4
+    check_ledger(database)
+
+
+def report_for(connection: Connection, customer: str, number: int) -> Callable[[], int]:
+    """Return what reports one purchase of `customer` and returns the status of the answer."""
+    reference = f"{customer}-{number}"
+    one = {
+        "reference": reference,
+        "customer": customer,
+        "purchased_at": YESTERDAY.isoformat(),
+        "amount": 1_000,
+    }
+    body = json.dumps({"purchases": [one]}).encode()
+    return lambda: connection.post("/v1/purchases", body, reference).status

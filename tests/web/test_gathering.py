@@ -22,12 +22,14 @@ class Work:
 
     def __init__(self) -> None:
         self.lists: list[list[int]] = []
+        self.patient: dict[int, bool] = {}
         self.started = threading.Event()
         self.gate = threading.Event()
 
-    def __call__(self, calls: Sequence[Call]) -> None:
+    def __call__(self, calls: Sequence[Call], patient: bool) -> None:
         numbers = [one.body["number"] for one in calls]
         self.lists.append(numbers)
+        self.patient[len(self.lists) - 1] = patient
         if len(self.lists) == 1:
             self.started.set()
             assert self.gate.wait(10)
@@ -52,7 +54,8 @@ def run_together(work: Work, first: Call, others: list[Call]) -> list[Exception 
     assert work.started.wait(10)
     for thread in threads[1:]:
         thread.start()
-    while len(gatherer._waiting) < len(others):
+    queued = [one for one in others if one.key is not None]
+    while len(gatherer._waiting) < len(queued):
         threading.Event().wait(0.001)
     work.gate.set()
     for thread in threads:
@@ -97,3 +100,24 @@ def test_a_call_alone_is_done_at_once() -> None:
     assert alone.answer is not None
     with pytest.raises(ValueError, match="bad"):
         Gatherer(work).run(call(-1))
+
+
+def test_only_a_call_that_goes_alone_may_wait_long() -> None:
+    work = Work()
+    run_together(work, call(0), [call(1), call(-1)])
+    assert work.lists[1] == [1, -1]
+    assert sorted(work.lists[2:]) == [[-1], [1]]
+    assert [work.patient[number] for number in range(4)] == [False, False, True, True]
+
+
+def test_a_call_for_itself_waits_for_nobody() -> None:
+    work = Work()
+    gatherer = Gatherer(work)
+    leader = threading.Thread(target=gatherer.run, args=(call(0),))
+    leader.start()
+    assert work.started.wait(10)
+    alone = call(1, None)
+    gatherer.run(alone)
+    assert alone.answer is not None
+    work.gate.set()
+    leader.join(10)
