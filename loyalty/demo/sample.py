@@ -6,11 +6,12 @@ diamond.
 """
 
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from loyalty import points, programmes, staff, tiers
+from loyalty import benefits, points, programmes, staff, tiers
 from loyalty.programmes import Programme
 from loyalty.web import Caller, NotFound, ids
 
@@ -36,6 +37,38 @@ LADDER = tiers.Ladder(
         tiers.Tier("diamond", "钻石", "Diamond", 600),
     )
 )
+LONG_AGO = datetime(1997, 1, 1, tzinfo=UTC)
+BENEFITS: dict[str, dict[str, Any]] = {
+    "airport-lounge": {
+        "kind": "service",
+        "name_zh": "机场贵宾厅",
+        "name_en": "Airport lounge",
+        "period": "year",
+        "tiers": {
+            "platinum": {"quota": 2, "guests": 0},
+            "diamond": {"quota": 6, "guests": 1},
+        },
+    },
+    "green-channel": {
+        "kind": "lane",
+        "name_zh": "绿色通道",
+        "name_en": "Green channel",
+        "period": "ever",
+        "promise_minutes": 60,
+        "tiers": {
+            "gold": {"quota": None, "guests": 0},
+            "platinum": {"quota": None, "guests": 0},
+            "diamond": {"quota": None, "guests": 0},
+        },
+    },
+    "birthday-gift": {
+        "kind": "goods",
+        "name_zh": "生日礼",
+        "name_en": "Birthday gift",
+        "period": "year",
+        "tiers": {tier: {"quota": 1, "guests": 0} for tier in ("gold", "platinum", "diamond")},
+    },
+}
 STAFF = {
     "sample-maker": ("样例营销经办", "marketing_maker"),
     "sample-checker": ("样例营销复核", "marketing_checker"),
@@ -45,6 +78,8 @@ STAFF = {
     "sample-auditor": ("样例审计", "auditor"),
 }
 SCOPES = (
+    "benefits:read",
+    "benefits:use",
     "customers:read",
     "customers:tokens",
     "customers:write",
@@ -79,13 +114,15 @@ def open_sample(session: Session) -> Programme:
         programme,
         code="base",
         document=RULE,
-        effective_from=datetime(1997, 1, 1, tzinfo=UTC),
+        effective_from=LONG_AGO,
         proposed_by=ids.encode("stf", people["sample-maker"].id),
     )
     points.decide_rule(
         session, rule, "approved", decided_by=ids.encode("stf", people["sample-checker"].id)
     )
     tiers.create_ladder(session, programme, LADDER)
+    for code, offer in BENEFITS.items():
+        benefits.offer_benefit(session, programme, code, effective_from=LONG_AGO, **offer)
     return programme
 
 
