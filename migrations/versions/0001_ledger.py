@@ -246,6 +246,7 @@ END $$
 BY_KEY = """
     SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
     SET enable_hashjoin = off SET enable_mergejoin = off SET enable_bitmapscan = off
+    SET enable_material = off
 """
 
 # Locks the wallets, then reads what deciding needs, in one round trip. A function of PL/pgSQL
@@ -285,8 +286,12 @@ BEGIN
             e.recorded_at
         FROM json_to_recordset(needs->'keys')
             AS k(account_id bigint, source text, reference text)
-        JOIN ledger.entries e ON e.account_id = k.account_id AND e.source = k.source
-            AND e.reference = k.reference AND e.home_id = k.account_id
+        -- One by one: joined, a planner who knows nothing of `entries` reads all of it for each.
+        CROSS JOIN LATERAL (
+            SELECT * FROM ledger.entries e WHERE e.account_id = k.account_id
+                AND e.source = k.source AND e.reference = k.reference
+                AND e.home_id = k.account_id LIMIT 1
+        ) e
     ) k;
     IF known IS NOT NULL THEN
         SELECT json_agg(t) INTO lines FROM (
