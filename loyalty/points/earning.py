@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+import orjson
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -94,22 +95,23 @@ WHERE p.programme_id = :programme AND p.source = :source AND p.reference = ANY(:
 """)
 
 RECORD = """
-WITH new AS (
+WITH given AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(%(rows)s::json) AS r(
+        customer_id bigint, reference text, purchased_at timestamptz, amount bigint,
+        category text, outlet text, channel text, lines jsonb, digest text,
+        points bigint, status_points bigint, inputs jsonb, results jsonb)
+), new AS (
     INSERT INTO loyalty.purchases (programme_id, customer_id, source, reference, purchased_at,
         amount, category, outlet, channel, lines, digest)
     SELECT %(programme)s, r.customer_id, %(source)s, r.reference, r.purchased_at, r.amount,
         r.category, r.outlet, r.channel, r.lines, decode(r.digest, 'hex')
-    FROM json_to_recordset(%(rows)s::json) AS r(
-        customer_id bigint, reference text, purchased_at timestamptz, amount bigint,
-        category text, outlet text, channel text, lines jsonb, digest text)
+    FROM given r
     ON CONFLICT (programme_id, source, reference) DO NOTHING
     RETURNING id, reference
 ), awarded AS (
     INSERT INTO loyalty.awards (purchase_id, points, status_points, inputs, results)
     SELECT new.id, r.points, r.status_points, r.inputs, r.results
-    FROM new JOIN json_to_recordset(%(rows)s::json) AS r(
-        reference text, points bigint, status_points bigint, inputs jsonb, results jsonb)
-    USING (reference)
+    FROM new JOIN given r USING (reference)
 )
 SELECT reference, id FROM new
 """
@@ -151,16 +153,19 @@ def record_purchases(
             code = "reference-reused"
         if code is not None:
             refused[index] = code
-    sound = [p for p in first.values() if _fault(p, members, now) is None]
+    sound = list(first.values())
     recorded, digests = _record(session, programme, source, sound, members)
     outcomes: list[Outcome] = []
     for index, purchase in enumerate(purchases):
         if index in refused:
             outcomes.append(Refused(purchase.reference, refused[index]))
-        elif digests[purchase.reference] != _digest(purchase):
+            continue
+        found = recorded[purchase.reference]
+        # What was not on record before was written just now, from this content.
+        if found.replayed and digests[purchase.reference] != _digest(purchase):
             outcomes.append(Refused(purchase.reference, "reference-reused"))
         else:
-            outcomes.append(recorded[purchase.reference])
+            outcomes.append(found)
     return outcomes
 
 
@@ -328,7 +333,7 @@ def _write(
     rows = [_row(case) for case in sorted(cases, key=lambda case: case.purchase.reference)]
     written = session.connection().exec_driver_sql(
         RECORD,
-        {"programme": programme.id, "source": source, "rows": ledger.dump_json(rows)},
+        {"programme": programme.id, "source": source, "rows": orjson.dumps(rows).decode()},
     )
     return {row.reference: row.id for row in written}
 
@@ -338,7 +343,7 @@ def _row(case: _Case) -> dict[str, Any]:
     return {
         "customer_id": case.member.customer_id,
         "reference": purchase.reference,
-        "purchased_at": purchase.purchased_at.isoformat(),
+        "purchased_at": purchase.purchased_at,
         "amount": purchase.amount,
         "category": purchase.category,
         "outlet": purchase.outlet,
