@@ -62,6 +62,7 @@ _WHOSE = ("not-a-member", "programme-needed")
         "future-dated",
         "back-dated",
         "lines-differ",
+        "overflow",
         "programme-needed",
         "not-found",
     ),

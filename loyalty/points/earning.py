@@ -21,6 +21,7 @@ from loyalty import outbox, programmes, tiers
 from loyalty.points import facts, rules
 from loyalty.points.rulebook import Rulebook, read_rulebook
 from loyalty.programmes import Member, Programme
+from loyalty.web import Refused as RefusedWhole
 from loyalty.web import ids
 
 LEDGER_SOURCE = "purchase"
@@ -394,6 +395,9 @@ def _post(
             )
     for outcome in ledger.post(session, entries):
         if isinstance(outcome, ledger.Refusal):
+            # Each rule gives what the ledger can count, but their sum may be more.
+            if outcome.code in ("overflow", "bad-amount"):
+                raise RefusedWhole("overflow")
             raise RuntimeError(f"the ledger refused an award: {outcome.detail}")
     qualified = {case.member.customer_id: case.member for case in cases if case.status_points}
     if qualified:

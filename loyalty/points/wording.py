@@ -163,6 +163,17 @@ declare(
     remedy=("请减少用量。", "Ask for fewer."),
 )
 declare(
+    "overflow",
+    409,
+    title=("积分过多", "Too many points"),
+    explanation=(
+        "记入之后余额将超出账本可记的最大数;没有做任何更改,同一请求中的其他消费也没有记录。",
+        "The balance would be greater than the ledger can count; nothing was changed, and "
+        "neither was any other purchase of this request recorded.",
+    ),
+    remedy=("请核对金额,并联系计划的运营方。", "Check the amounts, and ask the programme's owner."),
+)
+declare(
     "hold-closed",
     409,
     title=("预留已结束", "The hold is over"),

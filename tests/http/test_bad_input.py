@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 import pytest
 from flask.testing import FlaskClient
 
+from loyalty.database import transaction
 from loyalty.web import ids
 from tests.http.contents import Contents
-from tests.points.builders import World, purchase, record
+from tests.points.builders import World, agree, purchase, record
 from tests.servers import Database
 from tests.staff.conftest import Account, token_for
 
@@ -428,3 +429,24 @@ def test_cut_off_bodies_are_refused(sender: Sender) -> None:
         sender.malformed(route, raw + b"x", "character")
         sender.malformed(route, b"\xef\xbb\xbf" + raw, "character")
         sender.malformed(route, raw.decode().encode("utf-16"), "")
+
+
+def test_more_points_than_can_be_counted_are_refused_whole(
+    database: Database, client: FlaskClient, world: World, bank: Account
+) -> None:
+    with transaction() as session:
+        agree(session, world.programme, "much", {"gives": "fixed", "points": 2**53 - 1})
+    body = ROUTES["purchases"].body["purchases"][0]
+    small = {**body, "amount": 0, "lines": None}
+    headers = {"Authorization": f"Bearer {token_for(client, bank)}", "Idempotency-Key": "k1"}
+    contents = Contents(database)
+    before = contents.read()
+    for purchases in (
+        [body],  # one purchase, for which two rules together give too much
+        [{**small, "reference": f"m{number}"} for number in range(600)],  # too much in a wallet
+    ):
+        answer = client.post("/v1/purchases", json={"purchases": purchases}, headers=headers)
+        assert answer.status_code == 409, answer.data
+        assert answer.get_json(force=True)["type"].endswith("/problems/overflow")
+        assert contents.read() == before
+    contents.close()
