@@ -7,6 +7,7 @@ from loyalty.benefits import api as benefits
 from loyalty.customers import api as customers
 from loyalty.doctor import refuse_to_start_sick
 from loyalty.points import api as points
+from loyalty.points import import_api as imports
 from loyalty.points import reports_api as points_reports
 from loyalty.points import rules_api as earning_rules
 from loyalty.proof import api as proof
@@ -28,6 +29,7 @@ BLUEPRINTS: list[Blueprint] = [
     tiers.blueprint,
     benefits.blueprint,
     points.blueprint,
+    imports.blueprint,
     points_reports.blueprint,
     earning_rules.blueprint,
 ]

@@ -23,6 +23,7 @@ ROW_FAULTS: Mapping[str, Words] = {
     "encoding": ("编码与文件其余部分不符", "is not in the encoding of the rest of the file"),
     "unknown-customer": ("没有此客户", "there is no such customer"),
     "reference-reused": ("消费号已用于另一笔消费", "the number belongs to another purchase"),
+    "overflow": ("记入后积分过多", "would make more points than the ledger can count"),
     "lines-differ": ("明细合计与金额不符", "the lines do not add up to the amount"),
 }
 

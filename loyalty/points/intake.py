@@ -319,7 +319,7 @@ def apply_next(session: Session, import_id: int, *, limit: int = CHUNK) -> tuple
     purchases, same = _name_rows(rows, position)
     if found.register_unknown:
         _register(session, {row.customer for row in rows})
-    outcomes = earning.record_purchases(session, programme, found.source, purchases)
+    outcomes = _record(session, programme, found.source, purchases)
     recorded = [o for o in outcomes if isinstance(o, earning.Recorded)]
     fresh = [o for o in recorded if not o.replayed]
     refused = [
@@ -342,6 +342,23 @@ def apply_next(session: Session, import_id: int, *, limit: int = CHUNK) -> tuple
         },
     )
     return len(recorded), len(refused)
+
+
+def _record(
+    session: Session, programme: Programme, source: str, purchases: list[earning.NewPurchase]
+) -> list[earning.Outcome]:
+    """Record purchases; of those that are refused together, only those to blame stay refused."""
+    try:
+        with session.begin_nested():
+            return earning.record_purchases(session, programme, source, purchases)
+    except Refused as refused:
+        if len(purchases) == 1:
+            return [earning.Refused(purchases[0].reference, refused.code)]
+    half = len(purchases) // 2
+    return [
+        *_record(session, programme, source, purchases[:half]),
+        *_record(session, programme, source, purchases[half:]),
+    ]
 
 
 def _name_rows(

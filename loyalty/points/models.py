@@ -191,7 +191,7 @@ class ImportRow(Base):
     recorded: Mapped[int] = mapped_column(BigInteger, server_default="0")
     replayed: Mapped[int] = mapped_column(BigInteger, server_default="0")
     refused: Mapped[int] = mapped_column(BigInteger, server_default="0")
-    points: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    points: Mapped[int] = mapped_column(Numeric(40, 0), server_default="0")
 
 
 class ImportedRow(Base):

@@ -16,7 +16,7 @@ from marshmallow import Schema
 from werkzeug.exceptions import UnsupportedMediaType
 
 from loyalty.database import driver, reading, transaction
-from loyalty.web import idempotency, ids, strictjson, validation
+from loyalty.web import idempotency, ids, strictjson, uploads, validation
 from loyalty.web.access import Access, Caller, Kind, resolve_path
 from loyalty.web.errors import Refused
 from loyalty.web.gathering import Call, Gatherer
@@ -61,6 +61,7 @@ class Endpoint:
     problems: Sequence[str] = ()
     limit: int = LARGEST_BODY
     reading: bool = False
+    upload: bool = False
     media_type: str = JSON_TYPE
     form: type[Schema] | None = None
     refusals: Mapping[int, type[Schema]] = field(default_factory=dict)
@@ -115,6 +116,7 @@ def endpoint(
     problems: Sequence[str] = (),
     limit: int = LARGEST_BODY,
     reading: bool = False,
+    upload: bool = False,
     together: Callable[[Caller, dict[str, Any]], Hashable] | None = None,
 ) -> Callable[[View], View]:
     """Make a function the view of a JSON route.
@@ -126,6 +128,9 @@ def endpoint(
     to those that every route has. Writes are `idempotent`, or say why not. `reading` promises
     that a GET writes nothing, not even an audit row: then no transaction is opened and each of
     its statements stands by itself.
+
+    With `upload` the body is a file: the view takes its path as `upload`, with `session` and
+    `caller`, and the file is gone when the view returns.
 
     With `together` requests that come at the same moment share a transaction: it returns of
     which (caller and body) by a key that they have in common, or None for alone. The view then
@@ -149,9 +154,15 @@ def endpoint(
             problems=tuple(problems),
             limit=limit,
             reading=reading,
+            upload=upload,
         )
-        compiled = _compile(declared) if together is None else _gather(declared, together)
-        add(blueprint, declared, compiled)
+        if upload:
+            respond = _receive(declared)
+        elif together is not None:
+            respond = _gather(declared, together)
+        else:
+            respond = _compile(declared)
+        add(blueprint, declared, respond)
         return view
 
     return declare
@@ -253,6 +264,23 @@ def _compile(declared: Endpoint) -> Callable[..., Response]:
             given = _dump(declared, view(**arguments))
             if claim is not None:
                 idempotency.keep(session, claim, given)
+        return _respond(given)
+
+    return respond
+
+
+def _receive(declared: Endpoint) -> Callable[..., Response]:
+    """Return the function that Flask calls for a route whose body is a file."""
+    assert declared.body is None and declared.query is None and not declared.idempotent
+    view = declared.view
+
+    def respond(**arguments: Any) -> Response:
+        caller = _find_caller(declared, arguments)
+        if request.query_string:
+            validation.load_query(None, request.args)
+        with uploads.received(declared.limit) as path, transaction() as session:
+            answer = view(session=session, caller=caller, upload=path, **arguments)
+            given = _dump(declared, answer)
         return _respond(given)
 
     return respond

@@ -15,6 +15,7 @@ from loyalty.web.access import Kind
 from loyalty.web.endpoints import JSON_TYPE, WRITES, Endpoint
 from loyalty.web.errors import MEDIA_TYPE, say
 from loyalty.web.problems import Problem, find_problem
+from loyalty.web.uploads import OCTETS
 
 PAGE_TYPE = "text/html"
 TOKEN_PATH = "/v1/oauth/token"  # noqa: S105 - a path
@@ -149,6 +150,9 @@ def _describe_route(route: Endpoint, issuer: str) -> dict[str, Any]:
             "required": True,
             "content": {JSON_TYPE: {"schema": route.body}},
         }
+    elif route.upload:
+        file = {OCTETS: {"schema": {"type": "string", "format": "binary"}}}
+        operation["requestBody"] = {"required": True, "content": file}
     elif route.form is not None:
         form = {"application/x-www-form-urlencoded": {"schema": route.form}}
         operation["requestBody"] = {"required": True, "content": form}

@@ -33,7 +33,7 @@ CREATE TABLE loyalty.imports (
     recorded bigint NOT NULL DEFAULT 0,
     replayed bigint NOT NULL DEFAULT 0,
     refused bigint NOT NULL DEFAULT 0,
-    points bigint NOT NULL DEFAULT 0,
+    points numeric(40, 0) NOT NULL DEFAULT 0,
     CONSTRAINT pk_imports PRIMARY KEY (id),
     CONSTRAINT uq_imports_run_id UNIQUE (run_id),
     CONSTRAINT ck_imports_total CHECK (sound + faulty = total),
