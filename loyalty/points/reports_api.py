@@ -132,9 +132,7 @@ def get_liability(session: Session, code: str, query: dict[str, Any]) -> dict[st
         _midnight(since, programme),
         _midnight(until + timedelta(days=1), programme),
     )
-    outstanding = ledger.read_outstanding(
-        session, programme.points_unit_id, programme.zone_name
-    )
+    outstanding = ledger.read_outstanding(session, programme.points_unit_id, programme.zone_name)
     return {
         "programme": programme.code,
         "since": since.isoformat(),

@@ -312,7 +312,8 @@ BEGIN
             CROSS JOIN LATERAL (
                 SELECT * FROM ledger.lots l
                 WHERE l.account_id = w.id AND l.open
-                    AND ((NOT w.past AND l.expires_at > clock) OR (w.past AND l.expires_at <= clock))
+                    AND ((NOT w.past AND l.expires_at > clock)
+                        OR (w.past AND l.expires_at <= clock))
                 ORDER BY l.expires_at, l.position LIMIT w.first
             ) l
         ) l;
@@ -471,7 +472,8 @@ BEGIN
         );
     END IF;
     IF old_wallets IS NOT NULL THEN
-        UPDATE ledger.wallets t SET posted = r.posted, held = r.held, debt = r.debt, position = r.position
+        UPDATE ledger.wallets t
+        SET posted = r.posted, held = r.held, debt = r.debt, position = r.position
         FROM json_to_recordset(old_wallets) AS r(
             account_id bigint, posted bigint, held bigint, debt bigint, position bigint
         ) WHERE t.account_id = r.account_id;
@@ -479,7 +481,8 @@ BEGIN
         PERFORM ledger.expect('wallets', json_array_length(old_wallets), changed);
     END IF;
     IF old_lots IS NOT NULL THEN
-        UPDATE ledger.lots t SET remaining = r.remaining, held = r.held, expired = r.expired, open = r.open
+        UPDATE ledger.lots t
+        SET remaining = r.remaining, held = r.held, expired = r.expired, open = r.open
         FROM json_to_recordset(old_lots) AS r(
             account_id bigint, position bigint, remaining bigint, held bigint,
             expired bigint, open boolean
