@@ -313,8 +313,6 @@ class _Draft:
             amount = getattr(act, "amount", None)
             if amount is not None and not (type(amount) is int and 0 < amount <= MAX_AMOUNT):
                 raise Refuse("bad-amount", f"amount {amount} is not from 1 to {MAX_AMOUNT}")
-        # Its row in the home log is what a repetition is recognised by, whatever its acts touch.
-        self._touch(self.book.wallets[entry.account])
 
     def do(self, act: Act) -> None:
         match act:
@@ -406,9 +404,6 @@ class _Draft:
             raise Refuse("reversal-of-expiry", "what lapsed is given back by an adjustment")
         if act.expired_account is not None:
             self._floorless(wallet, act.expired_account)
-        if act.expired_account is not None:
-            self._same_unit(act.account, act.expired_account)
-            self._no_wallet(act.expired_account)
         left = original.amount - original.reversed
         amount = left if act.amount is None else act.amount
         if left == 0 or amount > left:
@@ -439,8 +434,7 @@ class _Draft:
             self._use(wallet, line, lot, free)
 
     def _lapse(self, act: Lapse) -> None:
-        self._lapse_holds(self._wallet(act.account))
-        if not self.hold_moves:
+        if not self._lapse_holds(self._wallet(act.account)):
             raise Refuse("nothing-lapsed", "no hold in this wallet has lapsed")
 
     # -- what acts are made of -----------------------------------------------------------------
@@ -589,11 +583,17 @@ class _Draft:
         self.hold_moves[key] = self.hold_moves.get(key, 0) + amount
         return freed
 
-    def _lapse_holds(self, wallet: Wallet) -> None:
-        for hold in list(wallet.holds.values()):
-            if hold.remaining > 0 and hold.lapses_at <= self.book.now:
-                self._touch(wallet)
-                self._unhold(wallet, hold, hold.remaining, "lapse")
+    def _lapse_holds(self, wallet: Wallet) -> bool:
+        """Free what lapsed holds reserve; return whether there was any."""
+        lapsed = [
+            hold
+            for hold in wallet.holds.values()
+            if hold.remaining > 0 and hold.lapses_at <= self.book.now
+        ]
+        for hold in lapsed:
+            self._touch(wallet)
+            self._unhold(wallet, hold, hold.remaining, "lapse")
+        return bool(lapsed)
 
     def _line(
         self, wallet: Wallet, giver: int, taker: int, amount: int, reverses: int | None = None
@@ -627,10 +627,6 @@ class _Draft:
     def _floorless(self, wallet: Wallet, account: int) -> None:
         """Refuse to move between `wallet` and `account` unless only `wallet` has a floor."""
         self._same_unit(wallet.account, account)
-        if account in self.book.wallets:
-            raise Refuse("two-wallets", "between wallets, move through a clearing account")
-
-    def _no_wallet(self, account: int) -> None:
         if account in self.book.wallets:
             raise Refuse("two-wallets", "between wallets, move through a clearing account")
 

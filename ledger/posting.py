@@ -155,7 +155,6 @@ class _Needs:
                 self.originals.append({"account_id": act.account, "position": act.position})
                 if act.expired_account is not None:
                     self.accounts.add(act.expired_account)
-                self.accounts.update(() if act.expired_account is None else (act.expired_account,))
             case Capture() | Release():
                 self.holds.append({"account_id": act.account, "id": act.hold_id})
                 self.accounts.update((act.to_account,) if isinstance(act, Capture) else ())

@@ -474,6 +474,17 @@ def test_a_refused_debit_leaves_a_lapsed_hold_as_it_was() -> None:
     assert isinstance(spent, ledger.Posted)
 
 
+def test_to_lapse_is_refused_where_this_act_frees_nothing() -> None:
+    bench = Bench(0)
+    bench.post(bench.entry(FIRST, [ledger.Move(ISSUED, FIRST, 5)]))
+    hold = bench.post(bench.entry(FIRST, [ledger.Hold(FIRST, 3, moment(1))]))
+    assert isinstance(hold, ledger.Posted)
+    both = [ledger.Release(FIRST, hold.entry_id, 1), ledger.Lapse(FIRST)]
+    refused = bench.post(bench.entry(FIRST, both))
+    assert isinstance(refused, ledger.Refusal)
+    assert refused.code == "nothing-lapsed"
+
+
 def test_a_part_given_back_goes_to_the_lot_that_lives_longest_and_to_none_that_lapsed() -> None:
     bench = Bench(0)
     for until in (moment(5), moment(9)):
