@@ -37,7 +37,7 @@ LADDER = tiers.Ladder(
         tiers.Tier("diamond", "钻石", "Diamond", 600),
     )
 )
-LONG_AGO = datetime(1997, 1, 1, tzinfo=UTC)
+LONG_AGO = datetime(1996, 1, 1, tzinfo=UTC)
 BENEFITS: dict[str, dict[str, Any]] = {
     "airport-lounge": {
         "kind": "service",

@@ -21,6 +21,8 @@ from loyalty.outbox.rules import Daily, NotIds
 from loyalty.outbox.runs import resume as resume_run
 from loyalty.outbox.runs import start as start_run
 from loyalty.outbox.runs import stop as stop_run
+from loyalty.outbox.shutdown import listen as listen_for_stop
+from loyalty.outbox.shutdown import requested as stop_requested
 
 __all__ = [
     "Change",
@@ -34,11 +36,13 @@ __all__ = [
     "Run",
     "advance",
     "job",
+    "listen_for_stop",
     "publish",
     "publish_many",
     "resume_run",
     "scheduled",
     "start_run",
+    "stop_requested",
     "stop_run",
     "subscriber",
     "work",

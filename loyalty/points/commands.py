@@ -2,8 +2,10 @@
 
 import csv
 import logging
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from time import sleep
 from typing import Any
 
 import click
@@ -146,26 +148,49 @@ def apply_import(import_id: int, label: str = "Recording purchases") -> None:
 def follow(run_id: int, kind: str, label: str) -> None:
     """Work on a run until it ends, with a progress bar; a worker may take turns with us.
 
-    Raises `click.ClickException` where the run came to rest before its end.
+    Asked to stop, it ends after the present chunk. Raises `click.ClickException` where the run
+    came to rest before its end.
     """
     # What the worker's log would say, the bar shows.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     row = _look(run_id)
-    with click.progressbar(length=row.total or 1, label=label) as bar:
-        while row.state not in ENDED:
+    with (
+        _stopping_gently(),
+        click.progressbar(length=row.total or 1, label=label) as bar,
+    ):
+        while row.state not in ENDED and not outbox.stop_requested.is_set():
             before = row.chunks
             outbox.advance(kind, A_MOMENT)
             row = _look(run_id)
             bar.length = row.total or bar.length
             bar.update(row.done + row.failed - bar.pos)
             if row.chunks == before and row.state not in ENDED:
-                sleep(A_MOMENT)  # a worker has it, or a chunk waits to be tried again
+                # A worker has it, or a chunk waits to be tried again.
+                outbox.stop_requested.wait(A_MOMENT)
         if row.state == "done":
             bar.update((bar.length or 0) - bar.pos)
+    if row.state not in ENDED:
+        raise click.ClickException(
+            "已中断,再次运行即从此处继续 / interrupted; run it again and it goes on from here"
+        )
     if row.state != "done":
         raise click.ClickException(
             f"run {run_id} is {row.state} ({row.error}); `loyalty runs resume {run_id}` goes on"
         )
+
+
+@contextmanager
+def _stopping_gently() -> Iterator[None]:
+    """Let SIGINT and SIGTERM end the work between two chunks, which leaves no lease behind."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in numbers}
+    outbox.listen_for_stop()
+    try:
+        yield
+    finally:
+        for number, action in before.items():
+            signal.signal(number, action)
+        outbox.stop_requested.clear()
 
 
 def _look(run_id: int) -> RunRow:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -25,6 +25,7 @@ from loyalty.web import Refused as RefusedWhole
 from loyalty.web import ids
 
 LEDGER_SOURCE = "purchase"
+SKEW = timedelta(seconds=60)  # how far a source's clock may be ahead of ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +145,12 @@ def record_purchases(
     Customers who are registered but no members yet become members. Codes of refusals:
     `unknown-customer`, `reference-reused`, `future-dated`, `lines-differ`.
     """
-    now = _now(session)
+    latest = datetime.now(UTC) + SKEW
     members = programmes.find_or_enrol(session, programme, {p.customer for p in purchases})
     refused: dict[int, str] = {}
     first: dict[str, NewPurchase] = {}
     for index, purchase in enumerate(purchases):
-        code = _fault(purchase, members, now)
+        code = _fault(purchase, members, latest)
         if code is None and first.setdefault(purchase.reference, purchase) != purchase:
             code = "reference-reused"
         if code is not None:
@@ -170,15 +171,10 @@ def record_purchases(
     return outcomes
 
 
-def _now(session: Session) -> datetime:
-    now: datetime = session.execute(text("SELECT now()")).scalar_one()
-    return now
-
-
-def _fault(purchase: NewPurchase, members: Mapping[str, Member], now: datetime) -> str | None:
+def _fault(purchase: NewPurchase, members: Mapping[str, Member], latest: datetime) -> str | None:
     if purchase.customer not in members:
         return "unknown-customer"
-    if purchase.purchased_at > now:
+    if purchase.purchased_at > latest:
         return "future-dated"
     if purchase.lines and sum(line["amount"] for line in purchase.lines) != purchase.amount:
         return "lines-differ"

@@ -164,6 +164,8 @@ def _rows(
 ) -> Iterator[Row]:
     for number, text, code in lines:
         cells = code if text is None else _split(text, delimiter)
+        if isinstance(cells, list) and not any(cells):
+            continue  # what a spreadsheet leaves below its last row
         if isinstance(cells, str) or len(cells) == width:
             yield number, cells
         elif any(cells[width:]) or len(cells) < width:

@@ -416,6 +416,7 @@ def _column_of(code: str, mapping: Mapping[str, Any]) -> str:
         "unknown-customer": "customer",
         "reference-reused": "reference",
         "future-dated": "purchased_at",
+        "overflow": "amount",
     }.get(code, "")
     return str(mapping["columns"].get(name, ""))
 

@@ -12,9 +12,11 @@ from loyalty.programmes import Programme
 
 EXPIRY = "points.expiry"
 WALLETS = 500
+# Short, because whoever kills an import waits this long before another process goes on with it.
+LEASE = timedelta(seconds=30)
 
 
-@outbox.work(intake.KIND)
+@outbox.work(intake.KIND, lease=LEASE)
 def apply_import(session: Session, run: Run) -> Progress:
     """Record the next rows of an import."""
     counts = intake.apply_next(session, run.arguments["import"])
@@ -23,7 +25,7 @@ def apply_import(session: Session, run: Run) -> Progress:
     return Progress(done=counts[0], failed=counts[1])
 
 
-@outbox.work(EXPIRY)
+@outbox.work(EXPIRY, lease=LEASE)
 def expire_next(session: Session, run: Run) -> Progress:
     """Move what lapsed out of the next wallets: programme after programme, sweep after sweep."""
     cursor = run.cursor or {"sweep": 0, "after": 0}
