@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import structlog
 from sqlalchemy.orm import Session
 
 import ledger
@@ -11,6 +12,7 @@ from loyalty.points import expiry, intake
 from loyalty.programmes import Programme
 
 EXPIRY = "points.expiry"
+log = structlog.get_logger("loyalty.points")
 WALLETS = 500
 # Short, because whoever kills an import waits this long before another process goes on with it.
 LEASE = timedelta(seconds=30)
@@ -78,3 +80,10 @@ def release_holds(session: Session, _event: Event) -> None:
 def forget_rows(session: Session, _event: Event) -> None:
     """Delete the staged rows of imports that were applied or left alone a month ago."""
     intake.forget_rows(session)
+
+
+@outbox.subscriber("purchases.recorded")
+@outbox.subscriber("purchases.refunded")
+def tell_collectors(_session: Session, event: Event) -> None:
+    """Write what happened as one line of the log, for the bank's own collectors of events."""
+    log.info(event.topic, event_id=event.id, aggregate=event.aggregate, **event.payload)
