@@ -81,7 +81,7 @@ CLAIMS: list[dict[str, Any]] = [
     {"exp": 1e11},
     {"exp": int(time.time()) + 86_400},
     {"iat": None},
-    {"iat": int(time.time()) + 600, "exp": int(time.time()) + 900},
+    {"iat": int(time.time()) + 86_400, "exp": int(time.time()) + 86_700},
 ]
 
 
