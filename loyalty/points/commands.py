@@ -79,15 +79,15 @@ def import_purchases(
     errors: Path | None,
     **options: str | None,
 ) -> None:
-    r"""Import the purchases in FILE, a CSV file or an XLSX workbook.
+    """Import the purchases in FILE, a CSV file or an XLSX workbook.
 
     Every row is recorded once, however often the file is imported and however it is sorted.
     Rows that make no sense are refused one by one and the others go on. An import that was
     interrupted goes on in the background; `loyalty runs list` shows it.
 
     \b
-    loyalty import purchases june.csv --programme gold --source pos \
-        --map customer=客户号 --map purchased_at=交易日期 --map amount=金额 \
+    loyalty import purchases june.csv --programme gold --source pos \\
+        --map customer=客户号 --map purchased_at=交易日期 --map amount=金额 \\
         --dates %Y/%m/%d --set category=5411 --dry-run
     """
     layout: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
