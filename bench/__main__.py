@@ -7,7 +7,9 @@ that slows down slows both. Nothing here is a timed test.
 from __future__ import annotations
 
 import os
+import shutil
 import statistics
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,8 +76,7 @@ def main(
 
 @contextmanager
 def _settings(database: Database, redis_url: str) -> Iterator[None]:
-    home = Path(os.environ.get("TMPDIR", "/tmp")) / f"quanyi-bench-{os.getpid()}"  # noqa: S108
-    home.mkdir(exist_ok=True)
+    home = Path(tempfile.mkdtemp(prefix="quanyi-bench-"))
     os.environ.update(
         DATABASE_URL=database.url,
         OWNER_DATABASE_URL=database.owner_url,
@@ -88,6 +89,7 @@ def _settings(database: Database, redis_url: str) -> Iterator[None]:
     yield
     engine().dispose()
     forget_engines()
+    shutil.rmtree(home)
 
 
 def _environ() -> dict[str, str]:
