@@ -51,6 +51,7 @@ def run_import() -> tuple[float, int]:
         count: int = session.execute(text("SELECT count(*) FROM loyalty.purchases")).scalar_one()
     return seconds, count
 
+
 # Emptying those tables empties what refers to them, and each of these guards itself.
 ALL_TABLES = "SELECT schemaname, tablename FROM pg_tables WHERE schemaname IN ('loyalty', 'ledger')"
 
