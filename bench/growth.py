@@ -20,7 +20,8 @@ SEED = (
     INSERT INTO ledger.entries
     SELECT w.id, nextval('ledger.entry_ids'), w.id, 'earn', 'seed', 'seed-' || p, '\\x00'::bytea,
         p, 1, NULL, now(), now()
-    FROM unnest(%(wallets)s::bigint[]) AS w(id), generate_series(%(first)s::bigint, %(last)s::bigint) AS p
+    FROM unnest(%(wallets)s::bigint[]) AS w(id),
+        generate_series(%(first)s::bigint, %(last)s::bigint) AS p
     """,
     """
     INSERT INTO ledger.transfers
@@ -32,7 +33,8 @@ SEED = (
     INSERT INTO ledger.lots
     SELECT w.id, p, 10, '1970-01-01 00:00:00+00', %(expires)s::timestamptz
         + make_interval(months => (p %% 24)::int), NULL, 10, 0, 0, true
-    FROM unnest(%(wallets)s::bigint[]) AS w(id), generate_series(%(first)s::bigint, %(last)s::bigint) AS p
+    FROM unnest(%(wallets)s::bigint[]) AS w(id),
+        generate_series(%(first)s::bigint, %(last)s::bigint) AS p
     """,
 )
 TOTALS = """
