@@ -40,7 +40,8 @@ def install(lock: Path) -> None:
         return
     print(f"Installing what {lock.name} lists (once; a minute or so)", flush=True)
     pip = (PYTHON, "-m", "pip", "--disable-pip-version-check", "--quiet", "install")
-    _run(*pip, "--require-hashes", "--requirement", lock)
+    # The lock is complete; resolved anew, a pinned extra fails once a newer release is out.
+    _run(*pip, "--no-deps", "--require-hashes", "--requirement", lock)
     _put_checkout_on_path()
     stamp.write_text(wanted)
 

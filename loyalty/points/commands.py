@@ -151,10 +151,9 @@ def follow(run_id: int, kind: str, label: str) -> None:
     Asked to stop, it ends after the present chunk. Raises `click.ClickException` where the run
     came to rest before its end.
     """
-    # What the worker's log would say, the bar shows.
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     row = _look(run_id)
     with (
+        _logging_warnings_only(),
         _stopping_gently(),
         click.progressbar(length=row.total or 1, label=label) as bar,
     ):
@@ -177,6 +176,17 @@ def follow(run_id: int, kind: str, label: str) -> None:
         raise click.ClickException(
             f"run {run_id} is {row.state} ({row.error}); `loyalty runs resume {run_id}` goes on"
         )
+
+
+@contextmanager
+def _logging_warnings_only() -> Iterator[None]:
+    """Keep the log to what goes wrong: the rest of what a worker would log, the bar shows."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
 
 
 @contextmanager

@@ -184,13 +184,16 @@ def terms(bench: Bench, span: Spans) -> ledger.Terms:
 
 
 def position(bench: Bench, wallet: int, pick: int) -> int:
-    positions = [*bench.model.logs[wallet].moved, NO_SUCH]
-    return positions[pick % len(positions)]
+    return choose(list(bench.model.logs[wallet].moved), pick)
 
 
 def hold_id(bench: Bench, wallet: int, pick: int) -> int:
-    holds = [*bench.model.logs[wallet].holds, NO_SUCH]
-    return holds[pick % len(holds)]
+    return choose(list(bench.model.logs[wallet].holds), pick)
+
+
+def choose(there: list[int], pick: int) -> int:
+    """Return one of what is there, the latest for 0; rarely, or where nothing is, none of it."""
+    return there[-1 - pick % len(there)] if there and pick < 30 else NO_SUCH
 
 
 def earning(amount: int, span: Spans) -> Making:
@@ -204,6 +207,20 @@ def redeeming(amount: int, to: int) -> Making:
 def holding(amount: int, seconds: int) -> Making:
     return lambda bench, wallet: [
         ledger.Hold(wallet, amount, bench.book.now + timedelta(seconds=seconds))
+    ]
+
+
+def available(bench: Bench, wallet: int) -> int:
+    return max(1, bench.model.logs[wallet].available(bench.book.now))
+
+
+def redeeming_all() -> Making:
+    return lambda bench, wallet: [ledger.Move(wallet, REDEEMED, available(bench, wallet))]
+
+
+def holding_all(seconds: int) -> Making:
+    return lambda bench, wallet: [
+        ledger.Hold(wallet, available(bench, wallet), bench.book.now + timedelta(seconds=seconds))
     ]
 
 
@@ -240,17 +257,18 @@ def passing(amount: int) -> Making:
     return lambda bench, wallet: [ledger.Move(ISSUED, EXPIRED, amount)]
 
 
+earnings = st.builds(earning, amounts, spans | lasting)
 makings = st.one_of(
-    st.builds(earning, amounts, spans),
-    st.builds(earning, amounts, spans),
-    st.builds(redeeming, amounts, outside),
-    st.builds(redeeming, amounts, outside),
-    st.builds(holding, amounts, st.integers(0, 4)),
-    st.builds(capturing, picks, amounts, outside),
+    *[earnings] * 3,
+    *[st.builds(redeeming, amounts, outside)] * 2,
+    # What is left with nothing owes all that is taken back, or lapses while it is held.
+    *[st.builds(redeeming_all)] * 2,
+    st.builds(holding, amounts, st.integers(0, 12)),
+    st.builds(holding_all, st.integers(1, 9)),
+    *[st.builds(capturing, picks, amounts, outside)] * 2,
     st.builds(releasing, picks, st.none() | amounts),
-    st.builds(reversing, picks, st.none() | amounts, spans, expired_accounts),
-    st.builds(reversing, picks, st.none() | amounts, spans, st.just(EXPIRED)),
-    st.builds(expiring, st.sampled_from([EXPIRED] * 6 + [SECOND, MONEY])),
+    *[st.builds(reversing, picks, st.none() | amounts, spans, expired_accounts)] * 4,
+    *[st.builds(expiring, st.sampled_from([EXPIRED] * 9 + [SECOND, MONEY]))] * 2,
     st.builds(lapsing),
     st.builds(giving, amounts),
     st.builds(passing, amounts),
@@ -290,13 +308,24 @@ def step(passing: st.SearchStrategy[int]) -> st.SearchStrategy[Step]:
 
 single_acts = st.builds(
     Step,
-    st.sampled_from([0, 0, 1, 2, 5]),
+    st.sampled_from([0, 0, 0, 1, 2, 5]),
     st.just(FIRST),
     st.just((FIRST,)),
     st.tuples(makings),
 )
-mostly_single = single_acts | single_acts | single_acts | step(st.sampled_from([0, 0, 1, 2, 5]))
-steps = st.lists(mostly_single, min_size=5, max_size=30)
+mostly_single = single_acts | single_acts | single_acts | step(st.sampled_from([0, 0, 0, 1, 2, 5]))
+first_earned = st.lists(
+    st.builds(
+        Step,
+        st.just(0),
+        st.just(FIRST),
+        st.just((FIRST,)),
+        st.tuples(st.builds(earning, amounts, lasting)),
+    ),
+    min_size=1,
+    max_size=3,
+)
+steps = st.builds(list.__add__, first_earned, st.lists(mostly_single, min_size=12, max_size=30))
 floors = st.sampled_from([0, -15, -15, -1000])
 
 
