@@ -11,6 +11,7 @@ from loyalty.points import import_api as imports
 from loyalty.points import reports_api as points_reports
 from loyalty.points import rules_api as earning_rules
 from loyalty.proof import api as proof
+from loyalty.proposals import api as proposals
 from loyalty.staff import api as staff
 from loyalty.tiers import api as tiers
 from loyalty.web import api as web
@@ -25,6 +26,7 @@ BLUEPRINTS: list[Blueprint] = [
     staff.blueprint,
     audit.blueprint,
     proof.blueprint,
+    proposals.blueprint,
     customers.blueprint,
     tiers.blueprint,
     benefits.blueprint,

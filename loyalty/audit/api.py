@@ -37,7 +37,7 @@ def get_audit(session: Session, query: dict[str, Any]) -> Answer:
 
 
 def record_denial(caller: Caller, route: str, code: str) -> None:
-    """Keep that `caller` was denied `route` (a 403), in a transaction of its own."""
+    """Keep that `caller` was denied what `route` does, in a transaction of its own."""
     if not _denials.admits(caller.token_fingerprint):
         return
     with transaction() as session:

@@ -234,6 +234,7 @@ declare(
         "Who proposed cannot decide; nothing was changed.",
     ),
     remedy=("请另一位有权的同事批准。", "Ask a colleague who has the right to."),
+    is_denial=True,
 )
 declare(
     "already-decided",

@@ -32,6 +32,18 @@ ROLES = (
     "marketing_checker",
     "auditor",
     "security_admin",
+    "analyst",
+    "budget_approver",
+    "consumer_protection",
+    "publicity",
+    "compliance",
+    "coupon_operations",
+    "partner_manager",
+    "finance",
+    "data_officer",
+    "operations",
+    "complaint_officer",
+    "customer_manager",
 )
 
 

@@ -10,7 +10,10 @@ from loyalty.staff.models import ROLES, UNIT_KINDS, OrganisationUnit, Staff, Sta
 from loyalty.web import Caller, NotFound, Refused
 
 VALUE_ROLES = frozenset(
-    {"support", "branch", "head_office", "marketing_maker", "marketing_checker"}
+    {
+        *("support", "branch", "head_office", "marketing_maker", "marketing_checker"),
+        *("budget_approver", "coupon_operations", "partner_manager", "finance", "data_officer"),
+    }
 )
 """Roles that can change what a customer has, or set in motion what does."""
 

@@ -55,7 +55,8 @@ def create_ladder(session: Session, programme: Programme, ladder: Ladder) -> Lad
     versions = list_ladders(session, programme)
     before = versions[-1] if versions else None
     if before is not None:
-        now: datetime = session.execute(text("SELECT now()")).scalar_one()
+        # Not the transaction's beginning: the version before may have been added since then.
+        now: datetime = session.execute(text("SELECT clock_timestamp()")).scalar_one()
         ladder = replace(ladder, effective_from=max(ladder.effective_from, now))
     fault = find_fault(ladder, before)
     if fault is not None:

@@ -62,6 +62,7 @@ declare(
         "Applying and deciding take two people, whatever tokens or roles they use.",
     ),
     remedy=("请由总行的另一位同事审批。", "Let somebody else at head office decide."),
+    is_denial=True,
 )
 declare(
     "application-decided",

@@ -33,7 +33,7 @@ def create_app(
     """Return the application that serves `blueprints`.
 
     `verify` turns a bearer token into its caller; without it no token is valid. `record_denial`
-    is told caller, route and problem code of each 403.
+    is told caller, route and problem code of each refusal that is a denial.
     """
     chosen = settings()
     logs.configure()

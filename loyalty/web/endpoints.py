@@ -336,6 +336,7 @@ def _answer_together(declared: Endpoint, calls: Sequence[Call], patient: bool) -
 def _find_caller(declared: Endpoint, path: dict[str, Any]) -> Caller:
     environ = request.environ
     environ["quanyi.route"] = declared.path
+    environ["quanyi.declared"] = declared.name
     request_id = environ["quanyi.request_id"]
     access = declared.access
     if access.kind == Kind.PUBLIC:
@@ -343,11 +344,8 @@ def _find_caller(declared: Endpoint, path: dict[str, Any]) -> Caller:
     else:
         wiring = current_app.extensions["quanyi"]
         caller = wiring.tokens.find_caller(environ.get("HTTP_AUTHORIZATION"), request_id)
-        try:
-            access.check(caller)
-        except Refused as refusal:
-            wiring.record_denial(caller, declared.name, refusal.code)
-            raise
+        environ["quanyi.caller"] = caller
+        access.check(caller)
     if path:
         resolve_path(caller, path, declared.id_parameters)
     return caller

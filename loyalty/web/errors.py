@@ -74,6 +74,10 @@ def register_translations(app: Flask) -> None:
 def answer_refusal(refusal: Refused) -> Response:
     """Return the answer that tells the caller about `refusal`, in the caller's language."""
     problem = find_problem(refusal.code)
+    caller = request.environ.get("quanyi.caller")
+    if problem.is_denial and caller is not None:
+        record_denial = current_app.extensions["quanyi"].record_denial
+        record_denial(caller, request.environ["quanyi.declared"], problem.code)
     headers = dict(refusal.headers)
     if problem.status == 401:
         headers.setdefault("WWW-Authenticate", 'Bearer error="invalid_token"')

@@ -17,6 +17,7 @@ PREFIXES = {
     "benefit": "ben",
     "usage": "use",
     "event": "aud",
+    "proposal": "prp",
     "rule": "rul",
     "client": "cli",
     "staff": "stf",

@@ -15,7 +15,8 @@ class Bilingual(NamedTuple):
 class Problem:
     """A refusal that callers may meet: what it is, why it comes, what to do about it.
 
-    `retry` says whether sending the same request again can succeed.
+    `retry` says whether sending the same request again can succeed. `is_denial` has the attempt
+    kept in the audit trail: somebody tried what is not theirs to do.
     """
 
     code: str
@@ -24,6 +25,7 @@ class Problem:
     explanation: Bilingual
     remedy: Bilingual
     retry: bool = False
+    is_denial: bool = False
 
 
 _REGISTRY: dict[str, Problem] = {}
@@ -54,11 +56,11 @@ def declare(
     explanation: tuple[str, str],
     remedy: tuple[str, str],
     retry: bool = False,
+    is_denial: bool = False,
 ) -> None:
     """Register one problem; each text is a pair of Chinese and English."""
-    register(
-        Problem(code, status, Bilingual(*title), Bilingual(*explanation), Bilingual(*remedy), retry)
-    )
+    texts = Bilingual(*title), Bilingual(*explanation), Bilingual(*remedy)
+    register(Problem(code, status, *texts, retry=retry, is_denial=is_denial))
 
 
 declare(
@@ -128,6 +130,7 @@ declare(
         "请用含有所需权限范围的令牌;文档写明了每个接口的要求。",
         "Use a token with the scope; the API document names it for each route.",
     ),
+    is_denial=True,
 )
 declare(
     "forbidden",
@@ -138,6 +141,7 @@ declare(
         "The route is for another kind of caller, or needs a role that you do not hold.",
     ),
     remedy=("请换用相应的身份,或申请角色。", "Call as the right party, or ask for the role."),
+    is_denial=True,
 )
 declare(
     "not-found",

@@ -7,8 +7,18 @@ from pathlib import Path
 
 # Each slice uses only those before it.
 SLICES = (
-    *("web", "outbox", "audit", "staff", "proof", "vault", "customers", "criteria"),
-    *("programmes", "partners", "consent", "messages", "tiers", "benefits", "points"),
+    *("web", "outbox", "audit", "staff", "proof", "proposals", "vault", "customers"),
+    *(
+        "criteria",
+        "programmes",
+        "partners",
+        "policy",
+        "consent",
+        "messages",
+        "tiers",
+        "benefits",
+        "points",
+    ),
     *("coupons", "rewards", "events", "complaints", "visits", "surveys", "managers"),
     *("credit", "incidents"),
 )

@@ -34,6 +34,8 @@ PUBLIC = {
 # Writes whose view does not record an audit event itself, and why.
 AUDITED_BELOW = {
     "POST /v1/oauth/token": "oauth.grant records the token",
+    "POST /v1/proposals/{proposal_id}/decisions": "deciding records agreements and ends",
+    "POST /v1/proposals/{proposal_id}/withdrawal": "proposing.withdraw records the end",
 }
 
 

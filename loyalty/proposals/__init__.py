@@ -1,0 +1,29 @@
+"""Proposals: what one person sets out and others agree to before it happens.
+
+A later slice declares what can be proposed once, at import, with `register(Kind(...))`; its own
+route makes a proposal of content that its own schema has checked. Reading and deciding are the
+same for every kind, under `/v1/proposals`.
+"""
+
+from loyalty.proposals import problems as problems
+from loyalty.proposals.deciding import approve, reject
+from loyalty.proposals.kinds import Kind, Seat, find_kind, register
+from loyalty.proposals.proposing import propose, staff_id, withdraw
+from loyalty.proposals.queries import Proposal, read_proposal
+from loyalty.proposals.schemas import ProposalSchema, dump_proposal
+
+__all__ = [
+    "Kind",
+    "Proposal",
+    "ProposalSchema",
+    "Seat",
+    "approve",
+    "dump_proposal",
+    "find_kind",
+    "propose",
+    "read_proposal",
+    "register",
+    "reject",
+    "staff_id",
+    "withdraw",
+]
