@@ -5,6 +5,10 @@ from collections.abc import Collection, Mapping
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+_HOLD_ACTIVE = text("""
+SELECT id FROM loyalty.customers WHERE id = ANY(CAST(:ids AS bigint[])) AND state = 'active'
+ORDER BY id FOR NO KEY UPDATE
+""")
 _OPEN = text("""
 INSERT INTO loyalty.consent_subjects (customer_id)
 SELECT c.id FROM loyalty.customers c WHERE c.id = ANY(CAST(:ids AS bigint[]))
@@ -27,6 +31,14 @@ SET revision = s.revision + 1, newest_seq = greatest(s.newest_seq, t.seq)
 FROM unnest(CAST(:ids AS bigint[]), CAST(:seqs AS bigint[])) AS t (customer_id, seq)
 WHERE s.customer_id = t.customer_id
 """)
+
+
+def hold_active(session: Session, customer_ids: Collection[int]) -> set[int]:
+    """Keep erasure away from the customers until the commit; return those who are not erased.
+
+    Before `lock`, never after it.
+    """
+    return set(session.execute(_HOLD_ACTIVE, {"ids": sorted(set(customer_ids))}).scalars())
 
 
 def lock(session: Session, customer_ids: Collection[int]) -> dict[int, int]:

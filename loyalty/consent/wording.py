@@ -119,3 +119,23 @@ declare(
     explanation=("告知书缺少必备内容;没有保存。", "The notice lacks what it must say; not saved."),
     remedy=("请补齐指出的内容。", "Add what is pointed to."),
 )
+declare(
+    "not-a-contact",
+    422,
+    title=("不是有效的联系方式", "No such contact"),
+    explanation=(
+        "该值不是这一类联系方式;没有保存。",
+        "The value is no contact of this kind; nothing was saved.",
+    ),
+    remedy=("请检查号码或地址。", "Check the number or address."),
+)
+declare(
+    "not-a-fact",
+    422,
+    title=("不是有效的资格信息", "No such fact"),
+    explanation=(
+        "该类信息没有这个取值;没有保存。",
+        "A fact of this kind has no such value; nothing was saved.",
+    ),
+    remedy=("请查看允许的取值。", "Look at the values that it may have."),
+)

@@ -5,6 +5,7 @@ from loyalty.vault.blind import (
     PHONE,
     canonical_id_number,
     canonical_phone,
+    digest_of,
     find_by_value,
     index_values,
 )
@@ -27,6 +28,7 @@ from loyalty.vault.erasure import (
     export_erasures,
     find_receipt,
     is_genuine,
+    on_erasure,
     replay_erasures,
 )
 from loyalty.vault.keyfile import BadKeys, KeyRing, add_wrapping_key, create_keys, keyring
@@ -50,6 +52,7 @@ __all__ = [
     "canonical_phone",
     "count_users",
     "create_keys",
+    "digest_of",
     "erase",
     "erased",
     "export_erasures",
@@ -59,6 +62,7 @@ __all__ = [
     "is_genuine",
     "keyring",
     "make_key",
+    "on_erasure",
     "open_key",
     "open_keys",
     "replay_erasures",

@@ -76,6 +76,14 @@ def digest(ring: KeyRing, name: str, canonical: str) -> bytes:
     return keyed.finalize()
 
 
+def digest_of(name: str, canonical: str) -> bytes:
+    """Return the look-up digest of a canonical value, for a slice that keeps it in its own rows.
+
+    Such a slice forgets it in `on_erasure`.
+    """
+    return digest(keyring(), name, canonical)
+
+
 def index_values(session: Session, name: str, values: Iterable[tuple[int, str]]) -> None:
     """Make customers findable by a value: pairs of customer id and canonical value."""
     ring = keyring()

@@ -7,7 +7,7 @@ replaying the list takes them away again before anybody can use them.
 import fcntl
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -27,6 +27,20 @@ from loyalty.vault.keyfile import keyring
 
 FILE = "erasures.jsonl"
 DOMAIN = b"quanyi/erasure/v1\0"
+
+
+Forget = Callable[[Session, Collection[int]], None]
+_forgetting: list[Forget] = []
+
+
+def on_erasure(forget: Forget) -> Forget:
+    """Have `forget` called with the customers' numbers in every erasure, replayed ones too.
+
+    For slices that keep something of a person beside what their key seals.
+    """
+    if forget not in _forgetting:
+        _forgetting.append(forget)
+    return forget
 
 
 class Reason(StrEnum):
@@ -160,6 +174,8 @@ def _destroy(session: Session, customer_id: int) -> dict[str, int]:
         text("DELETE FROM vault.wrapped_keys WHERE customer_id = :id RETURNING version"),
         {"id": customer_id},
     ).all()
+    for forget in _forgetting:
+        forget(session, [customer_id])
     return {"keys": len(gone), "look_ups": forget_values(session, [customer_id])}
 
 
