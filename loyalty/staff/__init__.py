@@ -7,6 +7,7 @@ from loyalty.staff.clients import (
     add_secret,
     disable_client,
     find_client,
+    open_client,
     revoke_older_secrets,
 )
 from loyalty.staff.people import (
@@ -43,6 +44,7 @@ __all__ = [
     "issue_client_token",
     "issue_customer_token",
     "issue_staff_token",
+    "open_client",
     "revoke_older_secrets",
     "revoke_role",
     "roles_of",

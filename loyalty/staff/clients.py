@@ -38,16 +38,37 @@ def add_client(
     With `staff_id` the client acts as that member of staff, with their roles. Raises `Refused`
     with `name-taken` or `invalid-scope`.
     """
+    client = open_client(session, caller, name, scopes, staff_id=staff_id)
+    return client, add_secret(session, caller, client.id)
+
+
+def open_client(
+    session: Session,
+    caller: Caller,
+    name: str,
+    scopes: Iterable[str],
+    *,
+    staff_id: int | None = None,
+    partner_id: int | None = None,
+    sandbox: bool = False,
+) -> Client:
+    """Add a system account that has nothing to prove itself with yet.
+
+    As `add_client`; with `partner_id` it is that partner's, and with `sandbox` only for trying
+    things out.
+    """
     wanted = sorted(set(scopes))
     if any(not _SCOPE.fullmatch(scope) for scope in wanted):
         raise Refused("invalid-scope")
     if session.scalar(select(Client.id).where(Client.name == name)) is not None:
         raise Refused("name-taken")
-    client = Client(name=name, scopes=wanted, staff_id=staff_id)
+    client = Client(
+        name=name, scopes=wanted, staff_id=staff_id, partner_id=partner_id, sandbox=sandbox
+    )
     session.add(client)
     session.flush()
     audit.record(session, caller, "client.added", "client", client.id, {"scopes": wanted})
-    return client, add_secret(session, caller, client.id)
+    return client
 
 
 def add_secret(session: Session, caller: Caller, client_id: int) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     ForeignKey,
     Identity,
@@ -100,11 +101,21 @@ class StaffRole(Base):
 
 
 class Client(Base):
-    """A system account. With `staff_id` its tokens act as that member of staff."""
+    """A system account. With `staff_id` its tokens act as that member of staff.
+
+    With `partner_id` it is a system of that partner's. The number is opaque here, for partners
+    come later in the order: the row of `partner_clients` ties both, by foreign keys.
+    """
 
     __tablename__ = "clients"
     __kind__ = CONFIGURATION
-    __table_args__ = (UniqueConstraint("name"), {"schema": SCHEMA})
+    __table_args__ = (
+        UniqueConstraint("name"),
+        UniqueConstraint("id", "partner_id"),
+        CheckConstraint("staff_id IS NULL OR partner_id IS NULL", name="one_owner"),
+        CheckConstraint("NOT sandbox OR partner_id IS NOT NULL", name="sandbox"),
+        {"schema": SCHEMA},
+    )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     name: Mapped[str] = mapped_column(Text)
@@ -112,6 +123,8 @@ class Client(Base):
     staff_id: Mapped[int | None] = mapped_column(ForeignKey(f"{SCHEMA}.staff.id"))
     created_at: Mapped[datetime] = mapped_column(Instant, server_default=text("now()"))
     disabled_at: Mapped[datetime | None] = mapped_column(Instant)
+    partner_id: Mapped[int | None] = mapped_column(BigInteger)
+    sandbox: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
 
 
 class ClientSecret(Base):

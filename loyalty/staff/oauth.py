@@ -73,7 +73,8 @@ def grant(
         issued = issue_client_token(client, wanted)
     except Refused:
         raise OAuthRefused("invalid_scope") from None
-    caller = Caller(Kind.SYSTEM, ids.encode("cli", client.id), request_id=request_id)
+    kind = Kind.SYSTEM if client.partner_id is None else Kind.PARTNER
+    caller = Caller(kind, ids.encode("cli", client.id), request_id=request_id)
     audit.record(
         session, caller, "token.issued", "client", client.id, {"scopes": list(issued.scopes)}
     )

@@ -142,8 +142,14 @@ def _describe(
         return Caller(Kind.STAFF, subject, roles=roles, token_fingerprint=fingerprint)
     if client is None or client.id != number or client.staff_id is not None:
         raise Refused("unauthenticated")
-    held = scopes & frozenset(client.scopes)
-    return Caller(Kind.SYSTEM, subject, scopes=held, token_fingerprint=fingerprint)
+    return Caller(
+        Kind.SYSTEM if client.partner_id is None else Kind.PARTNER,
+        subject,
+        scopes=scopes & frozenset(client.scopes),
+        token_fingerprint=fingerprint,
+        partner_id=client.partner_id,
+        sandbox=client.sandbox,
+    )
 
 
 def _read_subject(subject: str) -> tuple[str, int]:

@@ -16,6 +16,7 @@ class Kind(StrEnum):
     TOKEN = "token"  # noqa: S105 - a kind of access, no credential
     SYSTEM = "system"
     CUSTOMER = "customer"
+    PARTNER = "partner"
     STAFF = "staff"
     JOB = "job"
 
@@ -25,7 +26,11 @@ NOBODY: frozenset[str] = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls: `kind` and public `id` (`cli_…`, `cus_…`, `stf_…`, a job's name, or empty)."""
+    """Who calls: `kind` and public `id` (`cli_…`, `cus_…`, `stf_…`, a job's name, or empty).
+
+    `partner_id` is set for a partner's client and for the people at its counters. Whoever calls
+    from a `sandbox` tries things out, and reaches only the routes that say they are made for it.
+    """
 
     kind: str
     id: str
@@ -34,6 +39,8 @@ class Caller:
     customer_id: int | None = None
     token_fingerprint: str = ""
     request_id: str = ""
+    partner_id: int | None = None
+    sandbox: bool = False
 
     @classmethod
     def job(cls, name: str, request_id: str = "") -> Self:
@@ -57,6 +64,7 @@ class Access:
     kind: str
     scope: str = ""
     roles: frozenset[str] = NOBODY
+    sandbox: bool = False
 
     @classmethod
     def public(cls) -> Self:
@@ -70,13 +78,23 @@ class Access:
 
     @classmethod
     def system(cls, scope: str) -> Self:
-        """A client of the bank or of a partner that holds `scope`."""
+        """A client of the bank that holds `scope`."""
         return cls(Kind.SYSTEM, scope=scope)
 
     @classmethod
     def customer(cls, scope: str) -> Self:
         """The customer of the path (`customer_id`, or `me`), or a client; both need `scope`."""
         return cls(Kind.CUSTOMER, scope=scope)
+
+    @classmethod
+    def partner(cls, scope: str, *, staff: Iterable[str] = (), sandbox: bool = False) -> Self:
+        """A partner that holds `scope`, and of staff whoever holds one of the roles `staff`.
+
+        Of a path's `partner_id` a partner sees its own alone (or `me`). `sandbox` lets in those
+        who try things out: the route must answer them by `partners.sandbox_answer`, and write
+        nothing.
+        """
+        return cls(Kind.PARTNER, scope=scope, roles=frozenset(staff), sandbox=sandbox)
 
     @classmethod
     def staff(cls, *roles: str, or_system: str = "") -> Self:
@@ -96,6 +114,9 @@ class Access:
         """
         if self.kind in (Kind.PUBLIC, Kind.TOKEN):
             return
+        if self.kind == Kind.PARTNER:
+            self._check_partner(caller)
+            return
         if self.kind == Kind.STAFF and not (self.scope and caller.kind == Kind.SYSTEM):
             if caller.kind != Kind.STAFF or not (self.roles & caller.roles):
                 raise Refused("forbidden")
@@ -106,24 +127,34 @@ class Access:
         if self.scope not in caller.scopes:
             raise Refused("insufficient-scope")
 
+    def _check_partner(self, caller: Caller) -> None:
+        if caller.kind == Kind.STAFF and self.roles & caller.roles:
+            return
+        if caller.kind != Kind.PARTNER or (caller.sandbox and not self.sandbox):
+            raise Refused("forbidden")
+        if self.scope not in caller.scopes:
+            raise Refused("insufficient-scope")
+
 
 def resolve_path(caller: Caller, path: MutableMapping[str, Any], names: Iterable[str]) -> None:
     """Turn the public ids in `path` into row numbers, in place.
 
-    `names` are the parameters whose noun has a prefix. `me` is the calling customer, and a
-    customer's token sees that customer alone: raises `NotFound` for everything else, exactly
+    `names` are the parameters whose noun has a prefix. `me` is the calling customer or partner, and
+    their tokens see themselves alone: raises `NotFound` for everything else, exactly
     as for an id that does not exist.
     """
     if not all(text.isprintable() for text in path.values()):
         raise NotFound  # PostgreSQL takes no NUL, and nothing of ours has such a name
+    own = {"customer_id": caller.customer_id, "partner_id": caller.partner_id}
     for name in names:
         text = path[name]
-        if name == "customer_id" and text == "me" and caller.customer_id is not None:
-            path[name] = caller.customer_id
+        if text == "me" and own.get(name) is not None:
+            path[name] = own[name]
             continue
         try:
             path[name] = ids.decode(ids.PREFIXES[name.removesuffix("_id")], text)
         except ValueError:
             raise NotFound from None
-    if caller.customer_id is not None and path.get("customer_id") not in (None, caller.customer_id):
-        raise NotFound
+    for name, number in own.items():
+        if number is not None and path.get(name) not in (None, number):
+            raise NotFound

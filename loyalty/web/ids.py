@@ -22,6 +22,11 @@ PREFIXES = {
     "client": "cli",
     "staff": "stf",
     "unit": "unt",
+    "partner": "prt",
+    "outlet": "otl",
+    "clerk": "clk",
+    "statement": "stm",
+    "dispute": "dsp",
 }
 
 _VALUES = {character: value for value, character in enumerate(ALPHABET)}

@@ -8,19 +8,9 @@ from pathlib import Path
 # Each slice uses only those before it.
 SLICES = (
     *("web", "outbox", "audit", "staff", "proof", "proposals", "vault", "customers"),
-    *(
-        "criteria",
-        "programmes",
-        "partners",
-        "policy",
-        "consent",
-        "messages",
-        "tiers",
-        "benefits",
-        "points",
-    ),
-    *("coupons", "rewards", "events", "complaints", "visits", "surveys", "managers"),
-    *("credit", "incidents"),
+    *("criteria", "programmes", "partners", "policy", "consent", "messages", "tiers"),
+    *("benefits", "points", "coupons", "rewards", "settlement", "events", "complaints"),
+    *("visits", "surveys", "managers", "credit", "incidents"),
 )
 
 BELOW = {"settings", "database"}  # of loyalty: all slices stand on them

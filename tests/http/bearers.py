@@ -31,6 +31,7 @@ class Bearer:
     kind: str = ""
     scopes: frozenset[str] = frozenset()
     roles: frozenset[str] = frozenset()
+    sandbox: bool = False
 
 
 def judge(access: Access, bearer: Bearer) -> str:
@@ -45,8 +46,11 @@ def judge(access: Access, bearer: Bearer) -> str:
         Kind.SYSTEM: {Kind.SYSTEM},
         Kind.CUSTOMER: {Kind.SYSTEM, Kind.CUSTOMER},
         Kind.STAFF: {Kind.STAFF, Kind.SYSTEM} if access.scope else {Kind.STAFF},
+        Kind.PARTNER: {Kind.STAFF, Kind.PARTNER} if access.roles else {Kind.PARTNER},
     }[Kind(access.kind)]
     if bearer.kind not in welcome:
+        return NOT_FOR_YOU
+    if bearer.sandbox and not access.sandbox:
         return NOT_FOR_YOU
     if bearer.kind == Kind.STAFF:
         return LET_IN if access.roles & bearer.roles else NOT_FOR_YOU
@@ -92,6 +96,18 @@ def systems(client: FlaskClient, rich: Account, scopes: frozenset[str]) -> Itera
         others = scopes - {scope}
         token = token_for(client, rich, scope=" ".join(sorted(others)))
         yield Bearer(f"a client without {scope}", f"Bearer {token}", Kind.SYSTEM, others)
+
+
+def partners(client: FlaskClient, partner: int, scopes: frozenset[str]) -> Iterator[Bearer]:
+    """Yield a partner's clients: with every scope, without any, and for trying things out."""
+    for name, allowed, sandbox in (
+        ("a partner", scopes, False),
+        ("a partner without scopes", frozenset[str](), False),
+        ("a partner in the sandbox", scopes, True),
+    ):
+        account = add_account(name, sorted(allowed), partner_id=partner, sandbox=sandbox)
+        token = token_for(client, account)
+        yield Bearer(name, f"Bearer {token}", Kind.PARTNER, allowed, sandbox=sandbox)
 
 
 def customers(rich: Account, customer: int, scopes: frozenset[str]) -> Iterator[Bearer]:

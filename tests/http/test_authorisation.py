@@ -20,9 +20,11 @@ from tests.http.bearers import (
     customers,
     false_bearers,
     judge,
+    partners,
     people,
     systems,
 )
+from tests.partners.builders import add_partner
 from tests.points.builders import World, purchase, record
 from tests.staff.conftest import add_account
 
@@ -30,12 +32,21 @@ NOBODY = ids.encode("cus", 999_999)
 
 
 @pytest.fixture
-def bearers(client: FlaskClient, world: World, branch: int, scopes: frozenset[str]) -> list[Bearer]:
+def partner(world: World) -> int:
+    """The number of a partner."""
+    return add_partner("harbour-mall")
+
+
+@pytest.fixture
+def bearers(
+    client: FlaskClient, world: World, branch: int, partner: int, scopes: frozenset[str]
+) -> list[Bearer]:
     """Everybody who may come to the door."""
     rich = add_account("rich", sorted(scopes))
     return [
         *false_bearers(rich),
         *systems(client, rich, scopes),
+        *partners(client, partner, scopes),
         *customers(rich, world.customers["00001"], scopes),
         *people(branch),
     ]

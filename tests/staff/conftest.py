@@ -56,10 +56,26 @@ def branch(database: Database) -> int:
         return staff.add_unit(session, ADMIN, "branch", "浦东支行").id
 
 
-def add_account(name: str, scopes: list[str], staff_id: int | None = None) -> Account:
+def add_account(
+    name: str,
+    scopes: list[str],
+    staff_id: int | None = None,
+    *,
+    partner_id: int | None = None,
+    sandbox: bool = False,
+) -> Account:
     """Add a client and return it with its secret."""
     with transaction() as session:
-        added, secret = staff.add_client(session, ADMIN, name, scopes, staff_id)
+        added = staff.open_client(
+            session,
+            ADMIN,
+            name,
+            scopes,
+            staff_id=staff_id,
+            partner_id=partner_id,
+            sandbox=sandbox,
+        )
+        secret = staff.add_secret(session, ADMIN, added.id)
         return Account(added.id, ids.encode("cli", added.id), secret)
 
 
