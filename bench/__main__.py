@@ -60,7 +60,7 @@ def main(
                     case "posting":
                         found = _posting(database, rounds, seconds, wallets)
                     case "http":
-                        found = _http(rounds, seconds)
+                        found = _http(database, rounds, seconds)
                     case "import":
                         found = _import(database)
                     case _:
@@ -151,9 +151,9 @@ def _posting(database: Database, rounds: int, seconds: float, wallets: int) -> l
     ]
 
 
-def _http(rounds: int, seconds: float) -> list[Figure]:
+def _http(database: Database, rounds: int, seconds: float) -> list[Figure]:
     world = http.build_world()
-    with http.serve(_environ()) as port:
+    with http.serve({**_environ(), "DATABASE_URL": database.web_url}) as port:
         arguments = {**world, "port": port, "environ": _environ()}
         callers = (2, 8)
         read = _take_turns(

@@ -19,6 +19,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bench.callers import Call
+from ledger import checkpoints
 from loyalty import customers, points, programmes, staff, tiers, vault
 from loyalty.customers import NewCustomer
 from loyalty.database import engine, transaction
@@ -39,13 +40,13 @@ LADDER = Ladder(
 
 @contextmanager
 def serve(environ: dict[str, str]) -> Iterator[int]:
-    """Run the application under gunicorn as production does, and yield its port."""
+    """Run the application under gunicorn as in production, and yield its port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     server = subprocess.Popen(
         [sys.executable, "-m", "gunicorn", "-c", "loyalty/web/gunicorn.py", "wsgi:app"],
-        env={**os.environ, **environ, "PORT": str(port)},
+        env={**os.environ, **environ, "QUANYI_ENV": "production", "PORT": str(port)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -135,6 +136,7 @@ def call_purchase(*, port: int, token: str, references: list[str], **_: Any) -> 
 def build_world(customers_count: int = 2_000) -> dict[str, Any]:
     """Set up a programme with customers who have points, and a client's token."""
     vault.create_keys(settings().keys)
+    checkpoints.create_sealing_key(settings().keys)
     with transaction() as session:
         programme = programmes.open_programme(session, "bench", name_zh="测试", name_en="Bench")
         rule = points.propose_rule(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from loyalty.web import Caller
+from loyalty.web import Caller, gathering
 from loyalty.web.gathering import Call, Gatherer
 from loyalty.web.idempotency import Claim, Kept
 
@@ -100,6 +100,44 @@ def test_a_call_alone_is_done_at_once() -> None:
     assert alone.answer is not None
     with pytest.raises(ValueError, match="bad"):
         Gatherer(work).run(call(-1))
+
+
+@pytest.fixture
+def long_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a list wait for company so long that a test sees whether it does."""
+    monkeypatch.setattr(gathering, "LONGEST_WAIT", 60.0)
+
+
+@pytest.mark.usefixtures("long_waits")
+def test_a_list_waits_for_those_who_came_together_before() -> None:
+    work = Work()
+    work.gate.set()
+    gatherer = Gatherer(work)
+    gatherer._crowd, gatherer._took = 3, 60.0
+    threads = [threading.Thread(target=gatherer.run, args=(call(n),)) for n in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert [sorted(numbers) for numbers in work.lists] == [[0, 1, 2]]
+
+
+@pytest.mark.usefixtures("long_waits")
+def test_whoever_comes_alone_never_waits() -> None:
+    work = Work()
+    work.gate.set()
+    gatherer = Gatherer(work)
+    gatherer._took = 60.0
+
+    def come(number: int) -> None:
+        thread = threading.Thread(target=gatherer.run, args=(call(number),))
+        thread.start()
+        thread.join(30)
+
+    for number in range(3):
+        come(number)
+        gatherer._took = 60.0
+    assert work.lists == [[0], [1], [2]]
 
 
 def test_only_a_call_that_goes_alone_may_wait_long() -> None:
