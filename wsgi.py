@@ -7,6 +7,7 @@ from loyalty.benefits import api as benefits
 from loyalty.customers import api as customers
 from loyalty.doctor import refuse_to_start_sick
 from loyalty.points import api as points
+from loyalty.points import confirmation_api as confirmations
 from loyalty.points import import_api as imports
 from loyalty.points import reports_api as points_reports
 from loyalty.points import rules_api as earning_rules
@@ -31,6 +32,7 @@ BLUEPRINTS: list[Blueprint] = [
     tiers.blueprint,
     benefits.blueprint,
     points.blueprint,
+    confirmations.blueprint,
     imports.blueprint,
     points_reports.blueprint,
     earning_rules.blueprint,

@@ -80,6 +80,7 @@ STAFF = {
 SCOPES = (
     "benefits:read",
     "benefits:use",
+    "confirmations:write",
     "customers:read",
     "customers:tokens",
     "customers:write",

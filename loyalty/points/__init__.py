@@ -1,18 +1,23 @@
 """Points: purchases earn them, refunds take them back, time lapses them, and each says why."""
 
 from loyalty.points import import_wording as import_wording
+from loyalty.points.confirmation import Confirmed, NewConfirmation, Unconfirmed, confirm
 from loyalty.points.earning import NewPurchase, Outcome, Recorded, Refused, record_purchases
 from loyalty.points.expiry import expire_inactive, expire_points, release_lapsed_holds
 from loyalty.points.refunds import NewRefund, Refunded, record_refund
 from loyalty.points.rulebook import decide_rule, propose_rule, read_rulebook
 
 __all__ = [
+    "Confirmed",
+    "NewConfirmation",
     "NewPurchase",
     "NewRefund",
     "Outcome",
     "Recorded",
     "Refunded",
     "Refused",
+    "Unconfirmed",
+    "confirm",
     "decide_rule",
     "expire_inactive",
     "expire_points",

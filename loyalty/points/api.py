@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 import ledger
 from loyalty import audit, programmes, tiers
-from loyalty.points import earning, queries, redemption, refunds
+from loyalty.points import earning, queries, redemption, refunds, waiting
 from loyalty.points.schemas import (
     EntrySchema,
     HoldSchema,
@@ -158,7 +158,7 @@ def post_refund(session: Session, caller: Caller, body: dict[str, Any]) -> dict[
 def get_points(session: Session, customer_id: int, query: dict[str, Any]) -> dict[str, Any]:
     """Answer what may be spent, what is pending or held, and when what lapses."""
     programme, member = _find(session, customer_id, query["programme"])
-    return dump_points(customer_id, programme, ledger.read_balance(session, member.points_wallet))
+    return _points(session, programme, member)
 
 
 @endpoint(
@@ -207,7 +207,7 @@ def get_why(session: Session, customer_id: int, line: str, query: dict[str, Any]
     found = ledger.read_line(session, member.points_wallet, int(line))
     if found is None:
         raise NotFound
-    return _explain(session, programme, customer_id, found)
+    return _explain(session, programme, member, found)
 
 
 @endpoint(
@@ -224,13 +224,12 @@ def get_why(session: Session, customer_id: int, line: str, query: dict[str, Any]
 def get_overview(session: Session, customer_id: int, query: dict[str, Any]) -> dict[str, Any]:
     """Answer what an app's first page shows: points, tier, and why the last lines are there."""
     programme, member = _find(session, customer_id, query["programme"])
-    balance = ledger.read_balance(session, member.points_wallet)
     lines = queries.read_lines(session, member, before=None, limit=LAST_LINES)
     standing = tiers.read_standing(session, programme, member)
     return {
-        "points": dump_points(customer_id, programme, balance),
+        "points": _points(session, programme, member),
         "tier": tiers.dump_standing(programme, standing),
-        "last": [_explain(session, programme, customer_id, line) for line in lines],
+        "last": [_explain(session, programme, member, line) for line in lines],
     }
 
 
@@ -390,15 +389,23 @@ def _find_in_body(
     return programme, find(session, programme, customer_id)
 
 
+def _points(session: Session, programme: Programme, member: Member) -> dict[str, Any]:
+    balance = ledger.read_balance(session, member.points_wallet)
+    waits = waiting.read_waiting(session, member.points_wallet) if balance.pending else []
+    return dump_points(member.customer_id, programme, balance, waits)
+
+
 def _explain(
-    session: Session, programme: Programme, customer_id: int, line: ledger.StatementLine
+    session: Session, programme: Programme, member: Member, line: ledger.StatementLine
 ) -> dict[str, Any]:
+    customer_id = member.customer_id
     number = (line.cause or {}).get("purchase")
     award = None
     if isinstance(number, int):
         award = queries.read_award(session, programme, customer_id, number)
     terms = None if line.terms is None else ledger.read_terms(session, line.terms)
-    return dump_why(customer_id, line, award, terms)
+    waited = waiting.read_waited(session, member.points_wallet, line.position)
+    return dump_why(customer_id, line, award, terms, waited)
 
 
 def _keep(

@@ -7,7 +7,7 @@ source gave it: sent again it is answered from what was written, with other cont
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 import ledger
 from loyalty import outbox, programmes, tiers
-from loyalty.points import facts, rules
+from loyalty.points import facts, rules, waiting
 from loyalty.points.rulebook import Rulebook, read_rulebook
 from loyalty.programmes import Member, Programme
 from loyalty.web import Refused as RefusedWhole
@@ -192,8 +192,9 @@ def _record(
     book = read_rulebook(session, programme)
     recorded: dict[str, Recorded] = {}
     digests: dict[str, str] = {}
-    if book.has_caps or facts.FIRST in book.fields:
-        # What a cap has left is decided under the wallet's lock, so only for what is new.
+    if book.has_caps or book.awaits_customers or facts.FIRST in book.fields:
+        # What a cap has left, and whether an event is known of the customer, is decided under the
+        # wallet's lock, so only for what is new.
         ledger.lock(session, [members[p.customer].points_wallet for p in purchases])
         _read_known(session, programme, source, purchases, recorded, digests)
     new = [p for p in purchases if p.reference not in recorded]
@@ -267,6 +268,7 @@ def _assess(
     bought = _had_purchases(session, programme, people) if facts.FIRST in book.fields else set()
     birthdays = facts.read_birthdays(session, people, book.fields)
     usage = _read_usage(session, programme, people, purchases) if book.has_caps else {}
+    confirmed = waiting.read_confirmed(session, programme, people) if book.awaits_customers else {}
     cases = []
     for purchase in sorted(purchases, key=lambda p: (p.purchased_at, p.reference)):
         member = members[purchase.customer]
@@ -289,6 +291,7 @@ def _assess(
             used,
             purchased_at=purchase.purchased_at,
             zone=zone,
+            confirmed=confirmed.get(customer, ()),
         )
         kept = {"facts": {name: _plain(value) for name, value in inputs.items()}, "usage": before}
         cases.append(_Case(purchase, member, _digest(purchase), kept, results))
@@ -359,6 +362,7 @@ def _post(
 ) -> None:
     ladder = tiers.ladder_in_force(session, programme)
     entries = []
+    earners = []
     for case in cases:
         acts: list[ledger.Act] = [
             ledger.Move(
@@ -389,12 +393,16 @@ def _post(
                     cause={"purchase": number},
                 )
             )
-    for outcome in ledger.post(session, entries):
+            earners.append(case)
+    awaited: list[dict[str, Any]] = []
+    for case, outcome in zip(earners, ledger.post(session, entries), strict=True):
         if isinstance(outcome, ledger.Refusal):
             # Each rule gives what the ledger can count, but their sum may be more.
             if outcome.code in ("overflow", "bad-amount"):
                 raise RefusedWhole("overflow")
             raise RuntimeError(f"the ledger refused an award: {outcome.detail}")
+        awaited += _awaited(case, written[case.purchase.reference], outcome)
+    waiting.keep(session, awaited)
     qualified = {case.member.customer_id: case.member for case in cases if case.status_points}
     if qualified:
         tiers.requalify(session, programme, qualified.values(), {"kind": "purchase"})
@@ -406,6 +414,21 @@ def _post(
             f"programme:{programme.id}",
             {"first": numbers[0], "last": numbers[-1], "count": len(numbers)},
         )
+
+
+def _awaited(case: _Case, purchase_id: int, posted: ledger.Posted) -> Iterator[dict[str, Any]]:
+    """Yield which of the lines that an award wrote wait for an event."""
+    given = [result for result in case.results if result.points]
+    for result, line in zip(given, posted.lines, strict=False):
+        if result.awaited is not None:
+            yield {
+                "account_id": line.account,
+                "position": line.position,
+                "purchase_id": purchase_id,
+                "event": result.awaited.event,
+                "about": result.awaited.about,
+                "expires_at": result.awaited.expires_at.isoformat(),
+            }
 
 
 def _digest(purchase: NewPurchase) -> str:

@@ -9,6 +9,7 @@ from sqlalchemy import (
     CheckConstraint,
     DateTime,
     ForeignKey,
+    ForeignKeyConstraint,
     Identity,
     Index,
     Integer,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
@@ -151,6 +153,76 @@ class RuleUsage(Base):
     )
     rule: Mapped[str] = mapped_column(Text, primary_key=True)
     period: Mapped[str] = mapped_column(Text, primary_key=True)
+    points: Mapped[int] = mapped_column(BigInteger)
+
+
+class ConfirmationRow(Base):
+    """An event that points may wait for, as its source reported it.
+
+    Without a purchase it is about the customer, and known of them from then on.
+    """
+
+    __tablename__ = "confirmations"
+    __kind__ = APPEND_ONLY
+    __table_args__ = (
+        UniqueConstraint("programme_id", "source", "reference"),
+        Index(None, "customer_id", postgresql_where=text("purchase_id IS NULL")),
+        {"schema": SCHEMA},
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    programme_id: Mapped[int] = mapped_column(SmallInteger, ForeignKey(f"{SCHEMA}.programmes.id"))
+    source: Mapped[str] = mapped_column(Text)
+    reference: Mapped[str] = mapped_column(Text)
+    event: Mapped[str] = mapped_column(Text)
+    customer_id: Mapped[int] = mapped_column(ForeignKey(f"{SCHEMA}.customers.id"))
+    purchase_id: Mapped[int | None] = mapped_column(ForeignKey(f"{SCHEMA}.purchases.id"))
+    occurred_at: Mapped[datetime] = mapped_column(Instant)
+    recorded_at: Mapped[datetime] = mapped_column(Instant, server_default=func.clock_timestamp())
+
+
+class WaitingPoints(Base):
+    """A line of a wallet whose points wait for an event; `expires_at` counts once it came.
+
+    Whether they still wait, the line's lot says: it is neither empty, nor lapsed, nor usable.
+    """
+
+    __tablename__ = "waiting_points"
+    __kind__ = APPEND_ONLY
+    __table_args__ = (
+        CheckConstraint("about IN ('purchase', 'customer')", name="about"),
+        Index(None, "purchase_id"),
+        {"schema": SCHEMA},
+    )
+
+    account_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    position: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    purchase_id: Mapped[int] = mapped_column(ForeignKey(f"{SCHEMA}.purchases.id"))
+    event: Mapped[str] = mapped_column(Text)
+    about: Mapped[str] = mapped_column(Text)
+    expires_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class ConfirmedPoints(Base):
+    """Points that waited, and the line at which a confirmation made them usable: once."""
+
+    __tablename__ = "confirmed_points"
+    __kind__ = APPEND_ONLY
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["account_id", "position"],
+            [f"{SCHEMA}.waiting_points.account_id", f"{SCHEMA}.waiting_points.position"],
+        ),
+        CheckConstraint("points > 0", name="points"),
+        UniqueConstraint("account_id", "new_position"),
+        Index(None, "confirmation_id"),
+        {"schema": SCHEMA},
+    )
+
+    account_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    position: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    confirmation_id: Mapped[int] = mapped_column(ForeignKey(f"{SCHEMA}.confirmations.id"))
+    new_position: Mapped[int] = mapped_column(BigInteger)
     points: Mapped[int] = mapped_column(BigInteger)
 
 

@@ -6,7 +6,7 @@ splitting a purchase and refunding parts of it never leaves more points than it 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -65,6 +65,15 @@ INSERT INTO loyalty.refunds (programme_id, purchase_id, source, reference, amoun
 VALUES (:programme, :purchase, :source, :reference, :amount, CAST(:lines AS jsonb), :refunded_at,
     CAST(:results AS jsonb))
 ON CONFLICT (programme_id, source, reference) DO NOTHING RETURNING id
+""")
+
+
+MOVED = text("""
+SELECT c.new_position, c.points - coalesce((
+        SELECT sum(t.amount) FROM ledger.transfers t
+        WHERE t.account_id = c.account_id AND t.reverses = c.new_position
+    ), 0)::bigint AS points
+FROM loyalty.confirmed_points c WHERE c.account_id = :account AND c.position = :position
 """)
 
 
@@ -222,15 +231,10 @@ def _take_back(
         if not result["points"]:
             continue
         line = next(given)
-        if taken[result["rule"]][0]:
-            acts.append(
-                ledger.Reverse(
-                    line.account,
-                    line.position,
-                    taken[result["rule"]][0],
-                    expired_account=programme.points.expired,
-                )
-            )
+        acts += [
+            ledger.Reverse(line.account, position, amount, expired_account=programme.points.expired)
+            for position, amount in _split(session, line, taken[result["rule"]][0])
+        ]
     acts += [
         ledger.Reverse(
             line.account, line.position, status, expired_account=programme.status.expired
@@ -250,6 +254,22 @@ def _take_back(
     (outcome,) = ledger.post(session, [entry])
     if isinstance(outcome, ledger.Refusal):
         raise Refused("points-spent" if outcome.code == "insufficient" else outcome.code)
+
+
+def _split(session: Session, line: ledger.Line, amount: int) -> Iterator[tuple[int, int]]:
+    """Yield of which credits `amount` of an award is taken back.
+
+    What waited for an event stands in a line of its own since the event came, but for what had
+    paid a debt on its arrival.
+    """
+    moved = session.execute(
+        MOVED, {"account": line.account, "position": line.position}
+    ).one_or_none()
+    latest = 0 if moved is None else min(amount, moved.points)
+    if moved is not None and latest:
+        yield moved.new_position, latest
+    if amount > latest:
+        yield line.position, amount - latest
 
 
 def _sum(pairs: Any) -> tuple[int, int]:

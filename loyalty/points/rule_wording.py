@@ -17,6 +17,11 @@ _FAULTS: dict[str, tuple[str, str]] = {
     "rate": ("每分钱至多给 100 积分", "may give at most 100 points for each minor unit"),
     "months_or_years": ("months 与 years 须且只能给出一项", "takes either months or years"),
     "round_months": ("round 只能与 months 并用", "goes with months only"),
+    "days_then": (
+        "days 与 then 须一并给出",
+        "goes with `days`: both or neither",
+    ),
+    "with_event": ("只能与 event 一并给出", "goes with `event` only"),
     "lapses_before": (
         "积分在可用之前就会到期",
         "would let points lapse before they can be used",
@@ -30,6 +35,16 @@ _CAPS = {
     "day": Bilingual("每人每日至多 {} 分", "at most {} a day for each customer"),
     "month": Bilingual("每人每月至多 {} 分", "at most {} a month for each customer"),
     "year": Bilingual("每人每年至多 {} 分", "at most {} a year for each customer"),
+}
+
+
+_ABOUT = {
+    "purchase": Bilingual("该笔消费的事件", "is confirmed of the purchase"),
+    "customer": Bilingual("客户的事件", "is confirmed of the customer"),
+}
+_THEN = {
+    "lapse": Bilingual("{} 天后仍未确认则失效", "lapsing where it is not within {} days"),
+    "available": Bilingual("最迟 {} 天后可用", "or after {} days without it"),
 }
 
 
@@ -48,9 +63,8 @@ def describe(document: Mapping[str, Any]) -> Bilingual:
             parts.append(Bilingual(words.zh.format(limit), words.en.format(limit)))
     if not document.get("status", True):
         parts.append(Bilingual("不计定级积分", "without status points"))
-    days = document.get("pending", {}).get("days")
-    if days:
-        parts.append(Bilingual(f"{days} 天后可用", f"usable after {days} days"))
+    if document.get("pending"):
+        parts.append(_becomes_usable(document["pending"]))
     parts.append(_lasts(document.get("expiry") or {}))
     zh = ";".join(part.zh for part in parts)
     en = "; ".join(part.en for part in parts)
@@ -75,6 +89,18 @@ def _gives(document: Mapping[str, Any]) -> Bilingual:
     return Bilingual(
         f"每消费 {per} 元给 {points} 分,{zh}", f"{points} points for each {per} spent, {en}"
     )
+
+
+def _becomes_usable(pending: Mapping[str, Any]) -> Bilingual:
+    days, event = pending.get("days"), pending.get("event")
+    if event is None:
+        return Bilingual(f"{days} 天后可用", f"usable after {days} days")
+    about = _ABOUT[pending["about"]]
+    parts = [Bilingual(f"{about.zh}“{event}”确认后可用", f"usable once “{event}” {about.en}")]
+    if days is not None:
+        then = _THEN[pending["then"]]
+        parts.append(Bilingual(then.zh.format(days), then.en.format(days)))
+    return Bilingual(",".join(part.zh for part in parts), ", ".join(part.en for part in parts))
 
 
 def _lasts(expiry: Mapping[str, Any]) -> Bilingual:

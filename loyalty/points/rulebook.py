@@ -75,6 +75,7 @@ class Rulebook:
         self._versions = versions
         self.fields = frozenset[str]().union(*(v.rule.fields for v in versions))
         self.has_caps = any(v.rule.caps.keys() - {"purchase"} for v in versions)
+        self.awaits_customers = any(v.rule.pending.get("about") == rules.CUSTOMER for v in versions)
 
     def in_force(self, at: datetime) -> list[rules.Rule]:
         """Return the rules for purchases made at `at`: of each code the newest that counts."""
@@ -240,7 +241,7 @@ def make_rule(code: str, version: int, document: Mapping[str, Any], terms: bytes
         times=tuple(document.get("times", (1, 1))),
         status=document.get("status", True),
         caps=document.get("caps", {}),
-        pending_days=document.get("pending", {}).get("days", 0),
+        pending=document.get("pending", {}),
         expiry=document.get("expiry"),
         terms=terms,
         fields=frozenset() if parsed is None else frozenset(criteria.field_names(parsed)),

@@ -9,7 +9,7 @@ A rule's document, as JSON:
 
 The last ends a rule: from its date on there is none of that name. Beside the others, each optional:
 `when` (criteria), `status` (whether status points come along, true unless said otherwise), `caps`
-({"purchase": n, "day": n, "month": n, "year": n} for each customer), `pending` ({"days": n}),
+({"purchase": n, "day": n, "month": n, "year": n} for each customer), `pending` (see `Rule`),
 `expiry` ({"months": n, "round": "month" or "year"}, {"years": n} for the end of the n-th calendar
 year after, or absent: never), `names` ({"zh", "en"}).
 """
@@ -17,7 +17,7 @@ year after, or absent: never), `names` ({"zh", "en"}).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -28,6 +28,8 @@ import ledger
 CAPS = ("purchase", "day", "month", "year")
 NOTHING = "nothing"
 GIVES = ("per_amount", "fixed", "multiplier", NOTHING)
+PURCHASE, CUSTOMER = "purchase", "customer"  # what an event that points wait for is about
+LAPSE, AVAILABLE = "lapse", "available"  # what becomes of points whose event never came
 
 # Gifts for deposits are forbidden to Chinese banks: 银保监办发〔2018〕48号, item 2(1). Merchant
 # categories of ISO 18245 under which money is deposited, drawn or bought, not spent.
@@ -42,6 +44,9 @@ class Rule:
 
     `points` per `per` minor units, or `points` fixed, or `times` (numerator, denominator) for a
     multiplier. `judge` says whether its criteria hold. Caps are in points for each customer.
+    `pending` says when points become usable: after {"days": n}, or once {"event": name, "about":
+    "purchase" or "customer"} is confirmed; such points lapse or become usable by themselves after
+    {"days": n, "then": "lapse" or "available"}, where it says so.
     """
 
     code: str
@@ -53,16 +58,34 @@ class Rule:
     times: tuple[int, int] = (1, 1)
     status: bool = True
     caps: Mapping[str, int] = field(default_factory=dict)
-    pending_days: int = 0
+    pending: Mapping[str, Any] = field(default_factory=dict)
     expiry: Mapping[str, Any] | None = None
     terms: bytes = b""
     fields: frozenset[str] = frozenset()
     judge: Callable[[Mapping[str, Any]], bool] | None = None
 
+    def awaits(self, confirmed: Collection[str]) -> bool:
+        """Return whether its points wait for an event, where these are known of the customer."""
+        if "event" not in self.pending:
+            return False
+        return self.pending["about"] == PURCHASE or self.pending["event"] not in confirmed
+
+
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """The event that points wait for, what it is about, and when they lapse once it came."""
+
+    event: str
+    about: str
+    expires_at: datetime
+
 
 @dataclass(slots=True)
 class Result:
-    """What one rule gave a purchase, with the arithmetic, or the code of why it gave nothing."""
+    """What one rule gave a purchase, with the arithmetic, or the code of why it gave nothing.
+
+    `awaited` is what its points wait for.
+    """
 
     rule: str
     version: int
@@ -71,6 +94,7 @@ class Result:
     code: str
     steps: list[dict[str, Any]]
     terms: ledger.Terms | None = None
+    awaited: Awaited | None = None
 
     def dump(self) -> dict[str, Any]:
         """Return what is stored."""
@@ -95,11 +119,13 @@ def assess(
     *,
     purchased_at: datetime,
     zone: ZoneInfo,
+    confirmed: Collection[str] = (),
 ) -> list[Result]:
     """Return what each rule gives a purchase, in the rules' order, multipliers last.
 
     `facts` hold the values of the catalogue's fields that the rules ask, and always
     `purchase.amount` (minor units) and `purchase.category`. `usage` is raised by what is given.
+    `confirmed` are the events that are known of the customer.
     """
     day = purchased_at.astimezone(zone).date()
     if facts.get("purchase.category") in DEPOSIT_CATEGORIES:
@@ -111,7 +137,12 @@ def assess(
         if rule.gives != "multiplier":
             base += result.points
         if result.points or result.status:
-            result.terms = terms_of(rule, purchased_at, zone)
+            result.terms = terms_of(rule, purchased_at, zone, confirmed=True)
+            if rule.awaits(confirmed):
+                result.awaited = Awaited(
+                    rule.pending["event"], rule.pending["about"], result.terms.expires_at
+                )
+                result.terms = terms_of(rule, purchased_at, zone)
         results.append(result)
     return results
 
@@ -178,19 +209,26 @@ def period_of(cap: str, day: date) -> str:
     }.get(cap, cap)
 
 
-def terms_of(rule: Rule, purchased_at: datetime, zone: ZoneInfo) -> ledger.Terms:
+def terms_of(
+    rule: Rule, purchased_at: datetime, zone: ZoneInfo, *, confirmed: bool = False
+) -> ledger.Terms:
     """Return when the points of a rule become usable and lapse, for a purchase at this instant.
 
-    Days begin and end in the programme's zone: what expires at the end of a day lapses at the
-    midnight after it.
+    `confirmed`: the event that they wait for, if there is one, is known. Days begin and end in
+    the programme's zone: what expires at the end of a day lapses at the midnight after it.
     """
     day = purchased_at.astimezone(zone).date()
-    available = (
-        _midnight(day + timedelta(days=rule.pending_days), zone)
-        if rule.pending_days
-        else ledger.AT_ONCE
-    )
-    return ledger.Terms(available, _expiry(rule.expiry, day, zone), rule.terms or None)
+    pending = {} if confirmed and "event" in rule.pending else rule.pending
+    available, lapses = ledger.AT_ONCE, _expiry(rule.expiry, day, zone)
+    if pending:
+        available = ledger.NEVER
+        if "days" in pending:
+            end = _midnight(day + timedelta(days=pending["days"]), zone)
+            if pending.get("then") == LAPSE:
+                lapses = end
+            else:
+                available = end
+    return ledger.Terms(available, lapses, rule.terms or None)
 
 
 def _expiry(expiry: Mapping[str, Any] | None, day: date, zone: ZoneInfo) -> datetime:

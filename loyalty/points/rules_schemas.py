@@ -10,7 +10,7 @@ from loyalty import criteria
 from loyalty.points.facts import CATALOGUE
 from loyalty.points.proposals import STATES, Proposal
 from loyalty.points.rule_wording import describe
-from loyalty.points.rules import GIVES
+from loyalty.points.rules import AVAILABLE, CUSTOMER, GIVES, LAPSE, PURCHASE
 from loyalty.points.trial import Share, Trial
 from loyalty.web import ids
 from loyalty.web.cursors import PageQuery
@@ -58,9 +58,31 @@ class CapsSchema(Schema):
 
 
 class PendingSchema(Schema):
-    """After how many days points become usable."""
+    """When points become usable: after so many days, or once an event is confirmed.
 
-    days = Whole(1, MOST_PENDING, required=True)
+    `event` is a name that is reported about the `purchase` or (as `about` says) the `customer`.
+    With an event, `days` says after how many what waits will `lapse` or become `available`, as
+    `then` says; without `days` it goes on waiting until it expires.
+    """
+
+    days = Whole(1, MOST_PENDING)
+    event = Code()
+    about = fields.String(validate=validate.OneOf((PURCHASE, CUSTOMER)))
+    then = fields.String(validate=validate.OneOf((LAPSE, AVAILABLE)))
+
+    @validates_schema
+    def _check(self, content: dict[str, Any], **_: Any) -> None:
+        if "event" in content:
+            if "about" not in content:
+                raise ValidationError(_MISSING, "about")
+            if ("then" in content) != ("days" in content):
+                raise ValidationError("days_then", "then")
+            return
+        if "days" not in content:
+            raise ValidationError(_MISSING, "days")
+        strange = content.keys() - {"days"}
+        if strange:
+            raise ValidationError({name: ["with_event"] for name in sorted(strange)})
 
 
 class ExpirySchema(Schema):
@@ -122,7 +144,7 @@ class DocumentSchema(Schema):
         if content.get("points", 0) > MOST_RATE * content.get("per", MOST_POINTS):
             raise ValidationError("rate", "points")
         expiry, pending = content.get("expiry"), content.get("pending")
-        if expiry and pending and pending["days"] >= _shortest_life(expiry):
+        if expiry and pending and pending.get("days", 0) >= _shortest_life(expiry):
             raise ValidationError("lapses_before", "expiry")
 
 

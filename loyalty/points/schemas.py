@@ -1,12 +1,13 @@
 """Purchases, refunds, points and statements as JSON."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 import ledger
-from loyalty.points import earning, refunds, wording
+from loyalty.points import earning, refunds, waiting, wording
 from loyalty.points.queries import Award
 from loyalty.programmes import Programme
 from loyalty.tiers import StandingSchema
@@ -159,8 +160,25 @@ class WhenSchema(Schema):
     points = fields.Integer(required=True)
 
 
+class WaitingSchema(Schema):
+    """Pending points that an event makes usable, what it is about, and what happens without it.
+
+    They become usable by themselves at `usable_at`, or lapse unused at `lapses_at`; where both
+    are null they go on waiting.
+    """
+
+    event = fields.String(required=True)
+    about = fields.String(required=True)
+    points = fields.Integer(required=True)
+    usable_at = Instant(required=True, allow_none=True)
+    lapses_at = Instant(required=True, allow_none=True)
+
+
 class PointsSchema(Schema):
-    """What a customer has. `expiries` and `arrivals` are complete, soonest first."""
+    """What a customer has. `expiries`, `arrivals` and `waiting` are complete, soonest first.
+
+    `pending` points arrive on a day or wait for an event (`waiting`), or whichever comes first.
+    """
 
     customer_id = PublicId("cus", required=True)
     programme = fields.String(required=True)
@@ -171,6 +189,7 @@ class PointsSchema(Schema):
     debt = fields.Integer(required=True)
     expiries = fields.List(fields.Nested(WhenSchema), required=True)
     arrivals = fields.List(fields.Nested(WhenSchema), required=True)
+    waiting = fields.List(fields.Nested(WaitingSchema), required=True)
 
 
 class LotUseSchema(Schema):
@@ -181,7 +200,10 @@ class LotUseSchema(Schema):
 
 
 class StatementLineSchema(Schema):
-    """One line: points that came (positive) or went (negative), and the balance afterwards."""
+    """One line: points that came (positive) or went (negative), and the balance afterwards.
+
+    With `waits` they were not usable until an event came, on whatever day.
+    """
 
     line = fields.Integer(required=True)
     entry_id = PublicId("ent", required=True)
@@ -193,6 +215,7 @@ class StatementLineSchema(Schema):
     effective_at = Instant(required=True)
     recorded_at = Instant(required=True)
     available_from = Instant(required=True, allow_none=True)
+    waits = fields.Boolean(required=True)
     expires_at = Instant(required=True, allow_none=True)
     left = fields.Integer(required=True, allow_none=True)
     lots = fields.List(fields.Nested(LotUseSchema), required=True)
@@ -219,6 +242,20 @@ class PurchaseSchema(Schema):
     channel = fields.String(required=True, allow_none=True)
 
 
+class WaitedSchema(Schema):
+    """The event that points of a line wait for, and when it was confirmed, if it was.
+
+    `line` is where they became usable.
+    """
+
+    event = fields.String(required=True)
+    about = fields.String(required=True)
+    confirmation_id = PublicId("con", required=True, allow_none=True)
+    occurred_at = Instant(required=True, allow_none=True)
+    recorded_at = Instant(required=True, allow_none=True)
+    line = fields.Integer(required=True, allow_none=True)
+
+
 class WhySchema(Schema):
     """Why a line stands there. `same_again`: the rules, run again now, give just the same."""
 
@@ -228,6 +265,7 @@ class WhySchema(Schema):
     purchase = fields.Nested(PurchaseSchema, required=True, allow_none=True)
     reasons = fields.List(fields.Nested(RuleResultSchema), required=True)
     same_again = fields.Boolean(required=True, allow_none=True)
+    waited = fields.Nested(WaitedSchema, required=True, allow_none=True)
     terms = fields.Dict(required=True, allow_none=True)
 
 
@@ -350,7 +388,12 @@ def dump_refund(refunded: refunds.Refunded) -> dict[str, Any]:
     }
 
 
-def dump_points(customer_id: int, programme: Programme, balance: ledger.Balance) -> dict[str, Any]:
+def dump_points(
+    customer_id: int,
+    programme: Programme,
+    balance: ledger.Balance,
+    waits: Iterable[waiting.Waiting],
+) -> dict[str, Any]:
     """Return a balance in the shape of `PointsSchema`."""
     return {
         "customer_id": ids.encode("cus", customer_id),
@@ -361,15 +404,32 @@ def dump_points(customer_id: int, programme: Programme, balance: ledger.Balance)
         "held": balance.held,
         "debt": balance.debt,
         "expiries": [{"at": dump_instant(at), "points": n} for at, n in balance.expiries],
-        "arrivals": [{"at": dump_instant(at), "points": n} for at, n in balance.arrivals],
+        "arrivals": [
+            {"at": dump_instant(at), "points": n} for at, n in balance.arrivals if at < ledger.NEVER
+        ],
+        "waiting": [
+            {
+                "event": one.event,
+                "about": one.about,
+                "points": one.points,
+                "usable_at": _dump_or_none(one.usable_at),
+                "lapses_at": _dump_or_none(one.lapses_at),
+            }
+            for one in waits
+        ],
     }
+
+
+def _dump_or_none(at: datetime | None) -> str | None:
+    return None if at is None else dump_instant(at)
 
 
 def dump_line(customer_id: int, line: ledger.StatementLine) -> dict[str, Any]:
     """Return a line in the shape of `StatementLineSchema`."""
     zh, en = wording.KINDS.get(line.kind, (line.kind, line.kind))
     customer = ids.encode("cus", customer_id)
-    pending = line.available_from is not None and line.available_from > ledger.AT_ONCE
+    since = line.available_from
+    dated = since is not None and ledger.AT_ONCE < since < ledger.NEVER
     return {
         "line": line.position,
         "entry_id": ids.encode("ent", line.entry_id),
@@ -380,9 +440,8 @@ def dump_line(customer_id: int, line: ledger.StatementLine) -> dict[str, Any]:
         "balance": line.balance_after,
         "effective_at": dump_instant(line.effective_at),
         "recorded_at": dump_instant(line.recorded_at),
-        "available_from": dump_instant(line.available_from)
-        if pending and line.available_from
-        else None,
+        "available_from": dump_instant(since) if dated and since else None,
+        "waits": since == ledger.NEVER,
         "expires_at": dump_instant(line.expires_at) if line.expires_at else None,
         "left": line.remaining,
         "lots": [{"line": lot, "points": points} for lot, points in line.lots],
@@ -396,6 +455,7 @@ def dump_why(
     line: ledger.StatementLine,
     award: Award | None,
     terms: dict[str, Any] | None,
+    waited: waiting.Waited | None,
 ) -> dict[str, Any]:
     """Return a line with its reasons in the shape of `WhySchema`."""
     dumped = dump_line(customer_id, line)
@@ -412,7 +472,20 @@ def dump_why(
         "purchase": None if award is None else _dump_purchase(award.purchase),
         "reasons": reasons,
         "same_again": None if award is None else award.same_again,
+        "waited": None if waited is None else _dump_waited(waited),
         "terms": terms,
+    }
+
+
+def _dump_waited(waited: waiting.Waited) -> dict[str, Any]:
+    number = waited.confirmation_id
+    return {
+        "event": waited.event,
+        "about": waited.about,
+        "confirmation_id": None if number is None else ids.encode("con", number),
+        "occurred_at": _dump_or_none(waited.occurred_at),
+        "recorded_at": _dump_or_none(waited.recorded_at),
+        "line": waited.line,
     }
 
 

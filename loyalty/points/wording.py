@@ -29,6 +29,7 @@ KINDS: Mapping[str, Words] = {
     "earn": ("获得积分", "points earned"),
     "redeem": ("使用积分", "points redeemed"),
     "capture": ("使用预留的积分", "held points redeemed"),
+    "confirm": ("待确认积分转为可用", "waiting points became usable"),
     "reverse": ("冲正", "a reversal"),
     "expire": ("积分到期", "points lapsed"),
     "adjust": ("调整", "an adjustment"),
@@ -91,6 +92,16 @@ declare(
         "No active customer is registered under this reference; the purchase was not recorded.",
     ),
     remedy=("请先登记客户,再发送消费。", "Register the customer first, then send the purchase."),
+)
+declare(
+    "unknown-purchase",
+    404,
+    title=("没有这笔消费", "No such purchase"),
+    explanation=(
+        "没有以此编号记录的消费;事件没有入账。",
+        "No purchase is on record under this reference or id; the event was not recorded.",
+    ),
+    remedy=("请先上报消费,再上报事件。", "Report the purchase first, then the event."),
 )
 declare(
     "future-dated",

@@ -11,6 +11,7 @@ PREFIXES = {
     "customer": "cus",
     "entry": "ent",
     "purchase": "pur",
+    "confirmation": "con",
     "import": "imp",
     "programme": "prg",
     "application": "tap",

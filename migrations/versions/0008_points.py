@@ -102,9 +102,57 @@ CREATE TABLE loyalty.rule_usage (
     points bigint NOT NULL,
     CONSTRAINT pk_rule_usage PRIMARY KEY (customer_id, programme_id, rule, period),
     CONSTRAINT ck_rule_usage_points CHECK (points >= 0)
-)
+);
+CREATE TABLE loyalty.confirmations (
+    id bigint GENERATED ALWAYS AS IDENTITY,
+    programme_id smallint NOT NULL
+        CONSTRAINT fk_confirmations_programme_id REFERENCES loyalty.programmes (id),
+    source text NOT NULL,
+    reference text NOT NULL,
+    event text NOT NULL,
+    customer_id bigint NOT NULL
+        CONSTRAINT fk_confirmations_customer_id REFERENCES loyalty.customers (id),
+    purchase_id bigint
+        CONSTRAINT fk_confirmations_purchase_id REFERENCES loyalty.purchases (id),
+    occurred_at timestamptz NOT NULL,
+    recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT pk_confirmations PRIMARY KEY (id),
+    CONSTRAINT uq_confirmations_programme_id_source_reference
+        UNIQUE (programme_id, source, reference)
+);
+CREATE INDEX ix_confirmations_customer_id ON loyalty.confirmations (customer_id)
+    WHERE purchase_id IS NULL;
+CREATE TABLE loyalty.waiting_points (
+    account_id bigint NOT NULL,
+    position bigint NOT NULL,
+    purchase_id bigint NOT NULL
+        CONSTRAINT fk_waiting_points_purchase_id REFERENCES loyalty.purchases (id),
+    event text NOT NULL,
+    about text NOT NULL,
+    expires_at timestamptz NOT NULL,
+    CONSTRAINT pk_waiting_points PRIMARY KEY (account_id, position),
+    CONSTRAINT ck_waiting_points_about CHECK (about IN ('purchase', 'customer'))
+);
+CREATE INDEX ix_waiting_points_purchase_id ON loyalty.waiting_points (purchase_id);
+CREATE TABLE loyalty.confirmed_points (
+    account_id bigint NOT NULL,
+    position bigint NOT NULL,
+    confirmation_id bigint NOT NULL
+        CONSTRAINT fk_confirmed_points_confirmation_id REFERENCES loyalty.confirmations (id),
+    new_position bigint NOT NULL,
+    points bigint NOT NULL,
+    CONSTRAINT pk_confirmed_points PRIMARY KEY (account_id, position),
+    CONSTRAINT fk_confirmed_points_account_id FOREIGN KEY (account_id, position)
+        REFERENCES loyalty.waiting_points (account_id, position),
+    CONSTRAINT uq_confirmed_points_account_id_new_position UNIQUE (account_id, new_position),
+    CONSTRAINT ck_confirmed_points_points CHECK (points > 0)
+);
+CREATE INDEX ix_confirmed_points_confirmation_id ON loyalty.confirmed_points (confirmation_id)
 """
 TABLE_NAMES = (
+    "confirmed_points",
+    "waiting_points",
+    "confirmations",
     "rule_usage",
     "refunds",
     "awards",
@@ -117,8 +165,9 @@ TABLE_NAMES = (
 def upgrade() -> None:
     for statement in TABLES.split(";\n"):
         op.execute(statement)
-    for table in TABLE_NAMES[1:]:
-        guards.append_only(f"loyalty.{table}")
+    for table in TABLE_NAMES:
+        if table != "rule_usage":
+            guards.append_only(f"loyalty.{table}")
     guards.projection("loyalty.rule_usage", updates=("points",))
     op.execute(f"GRANT USAGE ON SEQUENCE loyalty.purchases_id_seq TO {guards.APP}")
 

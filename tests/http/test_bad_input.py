@@ -74,6 +74,22 @@ ROUTES = {
         instants=("/refunded_at",),
         texts=("/reference", "/purchase"),
     ),
+    "confirmations": Route(
+        "/v1/confirmations",
+        {
+            "confirmations": [
+                {"reference": "e1", "event": "delivered", "occurred_at": AT, "purchase": "p1"}
+            ]
+        },
+        instants=("/confirmations/0/occurred_at",),
+        texts=(
+            "/confirmations/0/reference",
+            "/confirmations/0/event",
+            "/confirmations/0/purchase",
+        ),
+        objects=("", "/confirmations/0"),
+        lists=("/confirmations",),
+    ),
     "redemptions": Route(
         "/v1/customers/{customer}/redemptions",
         {"reference": "redemptions-1", "points": 1},

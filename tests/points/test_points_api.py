@@ -187,6 +187,7 @@ def test_points_say_what_is_there(world: World, bank: Client, me: Client) -> Non
         "debt": 0,
         "expiries": [],
         "arrivals": [],
+        "waiting": [],
     }
     fresh = bank.get(path_of(world, "points", "00002"))
     assert problem(fresh) == (404, "not-a-member")

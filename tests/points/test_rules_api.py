@@ -19,6 +19,7 @@ from tests.points.builders import YESTERDAY, World, agree, balance, purchase, re
 
 BONUS: dict[str, Any] = {"gives": "fixed", "points": 50}
 DINING: dict[str, Any] = {"field": "purchase.category", "is": "eq", "value": "5812"}
+DELIVERED: dict[str, Any] = {"event": "delivered", "about": "purchase"}
 DEPOSIT: dict[str, Any] = {"field": "purchase.category", "is": "in", "value": ["5812", "6012"]}
 
 
@@ -202,6 +203,32 @@ def test_a_decision_that_is_rolled_back_is_seen_by_nobody(world: World) -> None:
             {**BONUS, "expiry": {"months": 1}, "pending": {"days": 28}},
             [("/document/expiry", "lapses_before")],
         ),
+        (
+            {
+                **BONUS,
+                "expiry": {"months": 1},
+                "pending": {**DELIVERED, "days": 28, "then": "lapse"},
+            },
+            [("/document/expiry", "lapses_before")],
+        ),
+        ({**BONUS, "pending": {"event": "paid"}}, [("/document/pending/about", "required")]),
+        (
+            {**BONUS, "pending": {**DELIVERED, "event": "Paid!"}},
+            [("/document/pending/event", "code")],
+        ),
+        ({**BONUS, "pending": {**DELIVERED, "days": 9}}, [("/document/pending/then", "days_then")]),
+        (
+            {**BONUS, "pending": {**DELIVERED, "then": "lapse"}},
+            [("/document/pending/then", "days_then")],
+        ),
+        (
+            {**BONUS, "pending": {**DELIVERED, "about": "weather"}},
+            [("/document/pending/about", "choice")],
+        ),
+        (
+            {**BONUS, "pending": {"days": 9, "then": "lapse"}},
+            [("/document/pending/then", "with_event")],
+        ),
         ({**BONUS, "names": {"zh": "礼"}}, [("/document/names/en", "required")]),
         ({**BONUS, "status": "no"}, [("/document/status", "boolean")]),
         ({**BONUS, "colour": "red"}, [("/document/colour", "unknown")]),
@@ -301,6 +328,21 @@ def test_a_rule_may_keep_deposits_out(maker: Client) -> None:
             "points a purchase; at most 100 a day for each customer; at most 500 a month for each "
             "customer; at most 1000 a year for each customer; without status points; usable "
             "after 14 days; lapsing at the end of the month, 24 months after.",
+        ),
+        (
+            {**BONUS, "pending": {**DELIVERED, "days": 90, "then": "lapse"}},
+            "每笔消费给 50 分;该笔消费的事件“delivered”确认后可用,90 天后仍未确认则失效;永不到期。",
+            "50 points for each purchase; usable once “delivered” is confirmed of the purchase, "
+            "lapsing where it is not within 90 days; never lapsing.",
+        ),
+        (
+            {
+                **BONUS,
+                "pending": {"event": "member", "about": "customer", "days": 9, "then": "available"},
+            },
+            "每笔消费给 50 分;客户的事件“member”确认后可用,最迟 9 天后可用;永不到期。",
+            "50 points for each purchase; usable once “member” is confirmed of the customer, or "
+            "after 9 days without it; never lapsing.",
         ),
         (
             {"gives": "multiplier", "times": [3, 2], "expiry": {"years": 2}},
