@@ -6,6 +6,7 @@ from loyalty.audit import api as audit
 from loyalty.benefits import api as benefits
 from loyalty.customers import api as customers
 from loyalty.doctor import refuse_to_start_sick
+from loyalty.points import adjustment_api as adjustments
 from loyalty.points import api as points
 from loyalty.points import confirmation_api as confirmations
 from loyalty.points import import_api as imports
@@ -32,6 +33,7 @@ BLUEPRINTS: list[Blueprint] = [
     tiers.blueprint,
     benefits.blueprint,
     points.blueprint,
+    adjustments.blueprint,
     confirmations.blueprint,
     imports.blueprint,
     points_reports.blueprint,

@@ -8,6 +8,8 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 
 import ledger
 from loyalty.points import earning, refunds, waiting, wording
+from loyalty.points.adjustment import REASONS
+from loyalty.points.adjustment import SOURCE as ADJUSTED
 from loyalty.points.queries import Award
 from loyalty.programmes import Programme
 from loyalty.tiers import StandingSchema
@@ -256,6 +258,14 @@ class WaitedSchema(Schema):
     line = fields.Integer(required=True, allow_none=True)
 
 
+class AdjustedSchema(Schema):
+    """Why people gave or took points, and the proposal on which two of them agreed."""
+
+    proposal_id = PublicId("prp", required=True)
+    reason = fields.String(required=True)
+    case = fields.String(required=True, allow_none=True)
+
+
 class WhySchema(Schema):
     """Why a line stands there. `same_again`: the rules, run again now, give just the same."""
 
@@ -266,6 +276,7 @@ class WhySchema(Schema):
     reasons = fields.List(fields.Nested(RuleResultSchema), required=True)
     same_again = fields.Boolean(required=True, allow_none=True)
     waited = fields.Nested(WaitedSchema, required=True, allow_none=True)
+    adjustment = fields.Nested(AdjustedSchema, required=True, allow_none=True)
     terms = fields.Dict(required=True, allow_none=True)
 
 
@@ -465,6 +476,10 @@ def dump_why(
         amount = wording.money(award.purchase.amount)
         zh = f"{zh}:消费 {amount} 元。" + "".join(f"{reason['zh']}。" for reason in reasons)
         en = f"{en}: a purchase of {amount}. " + " ".join(f"{r['en']}." for r in reasons)
+    adjusted = _dump_adjustment(line)
+    if adjusted is not None:
+        reason = REASONS[adjusted["reason"]]
+        zh, en = f"{zh}:{reason.zh}。", f"{en}: {reason.en}."
     return {
         "line": dumped,
         "zh": zh,
@@ -473,7 +488,19 @@ def dump_why(
         "reasons": reasons,
         "same_again": None if award is None else award.same_again,
         "waited": None if waited is None else _dump_waited(waited),
+        "adjustment": adjusted,
         "terms": terms,
+    }
+
+
+def _dump_adjustment(line: ledger.StatementLine) -> dict[str, Any] | None:
+    if line.source != ADJUSTED:
+        return None
+    cause = line.cause or {}
+    return {
+        "proposal_id": ids.encode("prp", cause["proposal"]),
+        "reason": cause["reason"],
+        "case": cause["case"],
     }
 
 

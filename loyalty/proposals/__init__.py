@@ -8,11 +8,12 @@ same for every kind, under `/v1/proposals`.
 from loyalty.proposals import problems as problems
 from loyalty.proposals.deciding import approve, reject
 from loyalty.proposals.kinds import Kind, Seat, find_kind, register
-from loyalty.proposals.proposing import propose, staff_id, withdraw
+from loyalty.proposals.proposing import DECIDED_WITHIN, propose, staff_id, withdraw
 from loyalty.proposals.queries import Proposal, read_proposal
 from loyalty.proposals.schemas import ProposalSchema, dump_proposal
 
 __all__ = [
+    "DECIDED_WITHIN",
     "Kind",
     "Proposal",
     "ProposalSchema",
