@@ -22,6 +22,7 @@ SCOPES = [
     "customers:write",
     "points:read",
     "points:spend",
+    "confirmations:write",
     "purchases:write",
     "tiers:read",
 ]
