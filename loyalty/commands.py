@@ -7,6 +7,7 @@ from loyalty import doctor as examination
 from loyalty.customers import commands as customers
 from loyalty.database import sqlalchemy_url
 from loyalty.demo import commands as demo
+from loyalty.messages import commands as messages
 from loyalty.outbox import commands as outbox
 from loyalty.points import commands as points
 from loyalty.proof import commands as proof
@@ -62,6 +63,7 @@ for slice_commands in (
     proof.COMMANDS,
     vault.COMMANDS,
     customers.COMMANDS,
+    messages.COMMANDS,
     tiers.COMMANDS,
     points.COMMANDS,
     demo.COMMANDS,

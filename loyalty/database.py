@@ -18,6 +18,8 @@ from loyalty.settings import settings
 
 APP_ROLE = "quanyi_app"
 SEALER_ROLE = "quanyi_sealer"
+GATE_ROLE = "quanyi_gate"  # decides which message may leave
+ADAPTER_ROLE = "quanyi_adapter"  # hands messages to the gateways
 
 _AFTER_COMMIT = "after_commit"
 _making = Lock()

@@ -8,6 +8,8 @@ APP = "quanyi_app"
 SEALER = "quanyi_sealer"
 AUDITOR = "quanyi_auditor"
 ROLES = (APP, SEALER, AUDITOR)
+GATE = "quanyi_gate"
+ADAPTER = "quanyi_adapter"
 
 
 def create_roles() -> None:
@@ -25,6 +27,24 @@ def create_roles() -> None:
                 END IF;
                 CREATE ROLE {role} NOLOGIN;
                 EXECUTE format('GRANT {role} TO %I', current_user);
+            EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+            END $$
+            """
+        )
+
+
+def create_roles_above_app(*roles: str) -> None:
+    """Create roles that may do all that the app may, and what is granted to them beside."""
+    for role in roles:
+        op.execute(
+            f"""
+            DO $$ BEGIN
+                IF EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN
+                    RETURN; -- whoever made it made it a member of the app
+                END IF;
+                CREATE ROLE {role} NOLOGIN;
+                EXECUTE format('GRANT {role} TO %I', current_user);
+                GRANT {APP} TO {role};
             EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
             END $$
             """

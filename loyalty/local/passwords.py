@@ -16,13 +16,17 @@ def make_passwords() -> dict[str, str]:
 
 
 def read_passwords(path: Path) -> dict[str, str]:
-    """Return the passwords kept at `path`, made and written there on first use."""
+    """Return the passwords kept at `path`, made and written there on first use.
+
+    A login that this version has and the file lacks gets its password now.
+    """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not path.exists():
+    kept: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    passwords = {**make_passwords(), **kept}
+    if passwords != kept:
         draft = path.with_suffix(".new")
         draft.unlink(missing_ok=True)
         draft.touch(mode=0o600, exist_ok=False)
-        draft.write_text(json.dumps(make_passwords(), indent=2))
+        draft.write_text(json.dumps(passwords, indent=2))
         draft.rename(path)
-    passwords: dict[str, str] = json.loads(path.read_text())
     return passwords

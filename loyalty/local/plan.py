@@ -3,7 +3,7 @@
 import sys
 from dataclasses import dataclass
 
-from loyalty.local.roles import WEB, WORKER
+from loyalty.local.roles import SENDER, WEB, WORKER
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ PLAN = Plan(
         ),
         Program("worker", _loyalty("worker")),
         Program("relay", _loyalty("relay")),
+        Program("sender", _loyalty("sender"), SENDER),
     ),
     welcome=Program("welcome", _loyalty("demo", "welcome")),
 )

@@ -8,13 +8,17 @@ from psycopg import sql
 OWNER = "quanyi_owner"
 WEB = "quanyi_web"
 WORKER = "quanyi_worker"
+SENDER = "quanyi_sender"
 AUDIT_READER = "quanyi_audit_reader"
 
-GROUPS = ("quanyi_app", "quanyi_sealer", "quanyi_auditor")
+GROUPS = ("quanyi_app", "quanyi_sealer", "quanyi_auditor", "quanyi_gate", "quanyi_adapter")
+ABOVE_APP = ("quanyi_gate", "quanyi_adapter")
+"""Groups that may do all that the app may, and each one thing more: decide, and send."""
 LOGINS: Mapping[str, tuple[str, ...]] = {
     OWNER: (),
     WEB: ("quanyi_app",),
-    WORKER: ("quanyi_app", "quanyi_sealer"),
+    WORKER: ("quanyi_app", "quanyi_sealer", "quanyi_gate"),
+    SENDER: ("quanyi_app", "quanyi_adapter"),
     AUDIT_READER: ("quanyi_auditor",),
 }
 """Each login with the groups that it is a member of. None is a superuser."""
@@ -31,6 +35,8 @@ def create_roles(superuser_url: str, passwords: Mapping[str, str]) -> None:
             known = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role])
             if known.fetchone() is None:
                 connection.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(role)))
+        for role in ABOVE_APP:
+            connection.execute(sql.SQL("GRANT quanyi_app TO {}").format(sql.Identifier(role)))
         for login, groups in LOGINS.items():
             connection.execute(
                 sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(

@@ -1,0 +1,352 @@
+"""Dispatch: decide about what is due, many at once, in one transaction under the persons' locks.
+
+A request stays in the queue until it is refused for good or handed over: a permit that lapses
+unused lets the gate decide anew, and an attempt takes the request out.
+"""
+
+import hmac
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+import orjson
+from sqlalchemy import Row, text
+from sqlalchemy.orm import Session
+
+from loyalty import customers
+from loyalty.customers import Person, Purpose
+from loyalty.database import driver
+from loyalty.messages import consents, gate, registered
+from loyalty.messages.contacts import contact_digest, contact_of, unsubscribe_token
+from loyalty.messages.gateways import gateways
+from loyalty.messages.rules import Message, Template, Unsendable, compose, offers
+from loyalty.web.keyfiles import read_secret
+
+BATCH = 200
+PERMIT_LIFE = timedelta(seconds=60)
+LAPSED = timedelta(minutes=2)  # after which no attempt by an old permit can be under way
+CAPS = {"day": 1, "week": 3}
+QUIET = {"from": 21, "until": 8}
+PACK = "gate/1"
+
+_CLAIM = text("""
+WITH due AS MATERIALIZED (
+    SELECT request_id FROM loyalty.send_queue WHERE due_at <= :now
+    ORDER BY due_at, request_id LIMIT :limit FOR UPDATE SKIP LOCKED
+)
+SELECT r.* FROM due JOIN loyalty.send_requests r ON r.id = due.request_id ORDER BY r.id
+""")
+_NOW = text("SELECT clock_timestamp()")
+_STOPS = text("""
+SELECT DISTINCT ON (scope, name) scope, name, act FROM loyalty.sending_stops
+ORDER BY scope, name, id DESC
+""")
+_RELEASES = text("""
+SELECT id, digest, approval, terms, starts_at, expires_at FROM loyalty.send_releases
+WHERE id = ANY(:ids)
+""")
+_TAKEN = text("""
+SELECT customer_id, array_agg(reserved_at ORDER BY reserved_at) AS taken
+FROM loyalty.frequency_reservations
+WHERE customer_id = ANY(:ids) AND reserved_at > :since
+    AND (state IN ('COMMITTED', 'UNKNOWN') OR (state = 'RESERVED' AND expires_at > :now))
+GROUP BY customer_id
+""")
+_DECIDE = """
+INSERT INTO loyalty.decisions (request_id, customer_id, verdict, primary_rule, results, inputs,
+    input_digest, consent_seq, notice, template_version_id, content_digest, contact_digest,
+    release_id, approval, policy_pack, decided_at, expires_at, defer_until)
+SELECT request_id, customer_id, verdict, primary_rule, results, inputs,
+    decode(input_digest, 'hex'), consent_seq, notice, template_version_id,
+    decode(content_digest, 'hex'), decode(contact_digest, 'hex'), release_id, approval,
+    policy_pack, decided_at, expires_at, defer_until
+FROM json_to_recordset(%s::json) AS r (request_id bigint, customer_id bigint, verdict text,
+    primary_rule text, results jsonb, inputs jsonb, input_digest text, consent_seq bigint,
+    notice text, template_version_id bigint, content_digest text, contact_digest text,
+    release_id bigint, approval text, policy_pack text, decided_at timestamptz,
+    expires_at timestamptz, defer_until timestamptz)
+RETURNING id, request_id
+"""
+_FOLLOW = """
+WITH permitted AS (
+    SELECT * FROM json_to_recordset(%(permits)s::json) AS p (decision_id bigint,
+        request_id bigint, customer_id bigint, channel text, content_digest text,
+        contact_digest text, mac text, issued_at timestamptz, expires_at timestamptz,
+        is_counted boolean)
+), permits AS (
+    INSERT INTO loyalty.permits (decision_id, request_id, channel, content_digest,
+        contact_digest, mac, issued_at, expires_at)
+    SELECT decision_id, request_id, channel, decode(content_digest, 'hex'),
+        decode(contact_digest, 'hex'), decode(mac, 'hex'), issued_at, expires_at FROM permitted
+), reservations AS (
+    INSERT INTO loyalty.frequency_reservations (decision_id, customer_id, reserved_at, expires_at)
+    SELECT decision_id, customer_id, issued_at, expires_at FROM permitted WHERE is_counted
+), moved AS (
+    UPDATE loyalty.send_queue q SET due_at = w.due_at
+    FROM json_to_recordset(%(waits)s::json) AS w (request_id bigint, due_at timestamptz)
+    WHERE q.request_id = w.request_id
+)
+DELETE FROM loyalty.send_queue WHERE request_id = ANY(%(ended)s::bigint[])
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatched:
+    """How many requests were decided, by verdict."""
+
+    allowed: int = 0
+    denied: int = 0
+    deferred: int = 0
+
+    @property
+    def total(self) -> int:
+        """How many requests were decided."""
+        return self.allowed + self.denied + self.deferred
+
+    def __add__(self, other: "Dispatched") -> "Dispatched":
+        return Dispatched(
+            self.allowed + other.allowed,
+            self.denied + other.denied,
+            self.deferred + other.deferred,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One request with everything that its decision may look at."""
+
+    request: Row[Any]
+    template: Template
+    message: Message | None
+    inputs: gate.Inputs
+
+
+def dispatch(session: Session, limit: int = BATCH, now: datetime | None = None) -> Dispatched:
+    """Decide about up to `limit` due requests; fewer means that no more are due.
+
+    Runs as the gate's role. Decision, reservation and permit are one transaction, under the lock
+    that a withdrawal takes too: whichever comes second sees the first.
+    """
+    due = session.execute(_CLAIM, {"limit": limit, "now": now or session.scalar(_NOW)}).all()
+    if not due:
+        return Dispatched()
+    states = consents.lock(session, [request.customer_id for request in due])
+    moment: datetime = now or session.execute(_NOW).scalar_one()
+    verdicts = [
+        (case, gate.decide(case.inputs, moment)) for case in _cases(session, due, states, moment)
+    ]
+    return _write(session, verdicts, moment)
+
+
+def _cases(
+    session: Session, due: Sequence[Row[Any]], states: Mapping[int, str], now: datetime
+) -> Iterator[Case]:
+    """Yield each request's case; a place that one takes is taken for the next of that person."""
+    ids = sorted({request.customer_id for request in due})
+    people = customers.read_people(session, ids, Purpose.DELIVERY)
+    templates = registered.templates_by_id(session, [r.template_version_id for r in due])
+    wills = consents.read(
+        session,
+        {(r.customer_id, templates[r.template_version_id].purpose, r.channel) for r in due},
+    )
+    releases = _read_releases(session, due)
+    stops = _read_stops(session)
+    taken = _read_taken(session, ids, now)
+    for request in due:
+        template = templates[request.template_version_id]
+        message, contact = _compose(request, template, people.get(request.customer_id))
+        inputs = {
+            "at": _instant(now),
+            "request": _request_facts(request),
+            "template": _template_facts(template, request),
+            "customer": {"state": states.get(request.customer_id, "unknown")},
+            "consent": wills[request.customer_id, template.purpose, request.channel],
+            "contact": {"digest": contact},
+            "content": {"digest": None if message is None else message_digest(message).hex()},
+            "release": releases.get(request.release_id),
+            "stops": [
+                s
+                for s in stops
+                if s in ("all:", f"channel:{request.channel}", f"release:{request.release_id}")
+            ],
+            "frequency": {**CAPS, "taken": list(taken.get(request.customer_id, []))},
+            "quiet": QUIET,
+        }
+        yield Case(request, template, message, inputs)
+        if template.is_marketing and gate.decide(inputs, now).verdict == gate.ALLOW:
+            taken.setdefault(request.customer_id, []).append(_instant(now))
+
+
+def _compose(
+    request: Row[Any], template: Template, person: Person | None
+) -> tuple[Message | None, str | None]:
+    """Return the message and the digest of where it goes; None for what there is not."""
+    contact = contact_of(request.channel, request.customer_id, person)
+    if contact is None or person is None:
+        return None, None
+    reached = contact_digest(request.channel, contact).hex()
+    try:
+        return compose_for(request, template, person, contact), reached
+    except Unsendable:
+        return None, reached
+
+
+def compose_for(request: Any, template: Template, person: Person, contact: str) -> Message:
+    """Return the message of a request, the same at the decision and at the hand-over.
+
+    Raises `Unsendable`.
+    """
+    here = gateways()
+    link = f"{here.base_url}/v1/unsubscribe/{unsubscribe_token(request.id)}"
+    filling = {**request.filling, "customer_name": person.name or ""}
+    return compose(template, request.channel, request.language, filling, contact, here.sender, link)
+
+
+def message_digest(message: Message) -> bytes:
+    """Return the digest of a message as it leaves."""
+    return sha256(message.canonical()).digest()
+
+
+def permit_mac(
+    decision_id: int, content_digest: bytes, contact: bytes, expires_at: datetime
+) -> bytes:
+    """Return the mark by which the adapter knows that the gate issued a permit."""
+    content = orjson.dumps(
+        [decision_id, content_digest.hex(), contact.hex(), int(expires_at.timestamp() * 1_000_000)]
+    )
+    return hmac.digest(read_secret("permits"), content, sha256)
+
+
+def _request_facts(request: Row[Any]) -> dict[str, Any]:
+    digest = request.origin_digest
+    return {
+        "id": request.id,
+        "customer": request.customer_id,
+        "channel": request.channel,
+        "language": request.language,
+        "origin_kind": request.origin_kind,
+        "origin": request.origin,
+        "origin_digest": None if digest is None else bytes(digest).hex(),
+        "consent_seq": request.consent_seq,
+        "zone": request.zone,
+        "expires_at": _instant(request.expires_at),
+    }
+
+
+def _template_facts(template: Template, request: Row[Any]) -> dict[str, Any]:
+    parts = template.contents.get(request.channel, {}).get(request.language, {})
+    words = [*parts.values(), *request.filling.values()]
+    found = [] if template.is_marketing else offers("\n".join(words), gateways().sender)
+    return {
+        "version": template.version_id,
+        "class": template.class_,
+        "purpose": template.purpose,
+        "digest": template.digest.hex(),
+        "offers": found,
+    }
+
+
+def _read_releases(session: Session, due: Sequence[Row[Any]]) -> dict[int, dict[str, Any]]:
+    ids = sorted({request.release_id for request in due if request.release_id is not None})
+    if not ids:
+        return {}
+    return {
+        row.id: {
+            "id": row.id,
+            "digest": bytes(row.digest).hex(),
+            "approval": row.approval,
+            "templates": row.terms.get("templates", []),
+            "terms": row.terms,
+            "starts_at": _instant(row.starts_at),
+            "expires_at": _instant(row.expires_at),
+        }
+        for row in session.execute(_RELEASES, {"ids": ids})
+    }
+
+
+def _read_stops(session: Session) -> list[str]:
+    return [f"{row.scope}:{row.name}" for row in session.execute(_STOPS) if row.act == "stop"]
+
+
+def _read_taken(session: Session, ids: Sequence[int], now: datetime) -> dict[int, list[str]]:
+    asked = {"ids": ids, "now": now, "since": now - timedelta(days=7)}
+    return {
+        row.customer_id: [_instant(at) for at in row.taken]
+        for row in session.execute(_TAKEN, asked)
+    }
+
+
+def _write(
+    session: Session, verdicts: Sequence[tuple[Case, gate.Verdict]], now: datetime
+) -> Dispatched:
+    rows = [_decision_row(case, verdict, now) for case, verdict in verdicts]
+    connection = driver(session)
+    written = connection.execute(_DECIDE, (orjson.dumps(rows).decode(),))
+    ids = {request: number for number, request in written}
+    allowed = [case for case, verdict in verdicts if verdict.verdict == gate.ALLOW]
+    permits = [_permit_row(ids[case.request.id], case, now) for case in allowed]
+    waits = [{"request_id": case.request.id, "due_at": now + LAPSED} for case in allowed]
+    waits += [
+        {"request_id": case.request.id, "due_at": verdict.defer_until}
+        for case, verdict in verdicts
+        if verdict.verdict == gate.DEFER
+    ]
+    ended = [case.request.id for case, verdict in verdicts if verdict.verdict == gate.DENY]
+    connection.execute(
+        _FOLLOW,
+        {
+            "permits": orjson.dumps(permits).decode(),
+            "waits": orjson.dumps(waits).decode(),
+            "ended": ended,
+        },
+    )
+    return Dispatched(len(allowed), len(ended), len(rows) - len(allowed) - len(ended))
+
+
+def _decision_row(case: Case, verdict: gate.Verdict, now: datetime) -> dict[str, Any]:
+    inputs, request = case.inputs, case.request
+    release = inputs["release"]
+    return {
+        "request_id": request.id,
+        "customer_id": request.customer_id,
+        "verdict": verdict.verdict,
+        "primary_rule": verdict.primary_rule,
+        "results": verdict.results,
+        "inputs": inputs,
+        "input_digest": gate.digest(inputs).hex(),
+        "consent_seq": inputs["consent"]["newest_seq"],
+        "notice": inputs["consent"]["notice"],
+        "template_version_id": case.template.version_id,
+        "content_digest": inputs["content"]["digest"],
+        "contact_digest": inputs["contact"]["digest"],
+        "release_id": request.release_id,
+        "approval": None if release is None else release["approval"],
+        "policy_pack": PACK,
+        "decided_at": now,
+        "expires_at": now + PERMIT_LIFE,
+        "defer_until": verdict.defer_until,
+    }
+
+
+def _permit_row(decision_id: int, case: Case, now: datetime) -> dict[str, Any]:
+    content = bytes.fromhex(case.inputs["content"]["digest"])
+    contact = bytes.fromhex(case.inputs["contact"]["digest"])
+    expires_at = now + PERMIT_LIFE
+    return {
+        "decision_id": decision_id,
+        "request_id": case.request.id,
+        "customer_id": case.request.customer_id,
+        "channel": case.request.channel,
+        "content_digest": content.hex(),
+        "contact_digest": contact.hex(),
+        "mac": permit_mac(decision_id, content, contact, expires_at).hex(),
+        "issued_at": now,
+        "expires_at": expires_at,
+        "is_counted": case.template.is_marketing,
+    }
+
+
+def _instant(at: datetime) -> str:
+    return at.isoformat()

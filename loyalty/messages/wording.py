@@ -1,0 +1,67 @@
+"""What the rules of messages say to people, and the refusals of this slice, in both languages."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from loyalty.web import declare
+
+
+class Words(NamedTuple):
+    """A rule's words in Chinese and English; `{words}` is what it stumbled over."""
+
+    zh: str
+    en: str
+
+    def with_words(self, words: str) -> tuple[str, str]:
+        """Return both texts with the words in question in them."""
+        return self.zh.replace("{words}", words), self.en.replace("{words}", words)
+
+
+RULES: Mapping[str, Words] = {
+    "gate.stopped": Words("发送已被叫停", "sending is stopped"),
+    "request.expired": Words("发送请求已过期", "the request has expired"),
+    "msg.composed": Words("信息无法按模板生成", "the message cannot be composed"),
+    "msg.service.no-promo": Words(
+        "服务通知中含有营销内容“{words}”", "a service message advertises: “{words}”"
+    ),
+    "erasure.stop-processing": Words("该客户的信息已停止处理", "the customer's data is restricted"),
+    "suppress.active": Words("该客户已列入禁止联系名单", "the customer must not be contacted"),
+    "consent.withdraw.immediate": Words(
+        "客户已取消接收,排队中的信息已撤销", "the customer withdrew; what was queued is taken back"
+    ),
+    "consent.refused.hard": Words("客户已拒绝此类信息", "the customer refused such messages"),
+    "consent.marketing.required": Words(
+        "客户未同意接收此类信息", "the customer did not agree to such messages"
+    ),
+    "contact.known": Words("没有可用的联系方式", "there is no address to reach the customer at"),
+    "release.approved": Words("营销信息未经批准发布", "nobody approved this marketing message"),
+    "release.in-force": Words("批准尚未生效或已过期", "the approval is not in force"),
+    "release.unchanged": Words("内容与批准时不一致", "the content is not what was approved"),
+    "time.quiet-hours": Words("当前为免打扰时段", "these are quiet hours"),
+    "freq.cap": Words("近期发送次数已达上限", "the customer has had enough messages lately"),
+    "placeholder": Words("占位符未声明或括号有误:{words}", "a placeholder is wrong: {words}"),
+    "subject": Words("此渠道的标题多余或缺失", "the subject is missing or out of place here"),
+    "length": Words("文字过长", "is too long"),
+    "characters": Words("含有不允许的字符", "has characters that are not allowed"),
+}
+
+declare(
+    "template-differs",
+    409,
+    title=("模板的类别或用途不可更改", "A template's class and purpose never change"),
+    explanation=(
+        "此模板已以其他类别或用途登记;没有写入。",
+        "The template is registered with another class or purpose; nothing was written.",
+    ),
+    remedy=("请以新的代码登记另一个模板。", "Register another template under a new code."),
+)
+declare(
+    "template-version-exists",
+    409,
+    title=("模板刚刚有了新版本", "The template just got another version"),
+    explanation=(
+        "在此期间有人增加了一个版本,因此没有写入。",
+        "Somebody added a version meanwhile, so nothing was written.",
+    ),
+    remedy=("请查看新版本后再提交。", "Look at the new version, then send yours again."),
+)
