@@ -1,5 +1,6 @@
 """The customers: registered once by the bank's reference, their personal data sealed."""
 
+from loyalty.customers.aliases import find_persons
 from loyalty.customers.erasure import erase, replay_erasures
 from loyalty.customers.person import Purpose, read_masked, read_people, read_person
 from loyalty.customers.queries import (
@@ -23,6 +24,7 @@ __all__ = [
     "erase",
     "find_by_phone",
     "find_by_reference",
+    "find_persons",
     "read_masked",
     "read_people",
     "read_person",

@@ -41,7 +41,8 @@ class Owing:
     """A redemption: `amount` in minor units came off, borne by us and the partner by `shares`.
 
     `shares` are weights of us and of the partner, such as (60, 40). `coupon` is a public id.
-    `(source, reference)` is unique for the partner for ever.
+    `(source, reference)` is unique for the partner for ever. `paid_from` is the account without a
+    floor that our share comes from; without it the money is newly issued.
     """
 
     partner_id: int
@@ -53,6 +54,7 @@ class Owing:
     amount: int
     shares: tuple[int, int] = (1, 0)
     effective_at: datetime | None = None
+    paid_from: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +158,7 @@ def _owe(accounts: Accounts, one: Owing) -> Entry:
     ours, theirs = split(one.amount, one.shares)
     acts = []
     if ours:
-        acts.append(Move(accounts.house.issued, accounts.payable, ours))
+        acts.append(Move(one.paid_from or accounts.house.issued, accounts.payable, ours))
     if theirs:
         acts.append(Move(accounts.borne, accounts.all_borne, theirs))
     return Entry(

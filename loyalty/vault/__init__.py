@@ -7,6 +7,7 @@ from loyalty.vault.blind import (
     canonical_phone,
     digest_of,
     find_by_value,
+    find_kin,
     index_values,
 )
 from loyalty.vault.ciphers import Unreadable
@@ -33,6 +34,7 @@ from loyalty.vault.erasure import (
 )
 from loyalty.vault.keyfile import BadKeys, KeyRing, add_wrapping_key, create_keys, keyring
 from loyalty.vault.rotation import StillInUse, count_users, retire, rewrap
+from loyalty.vault.values import ValueKey, value_key
 
 __all__ = [
     "ID_NUMBER",
@@ -47,6 +49,7 @@ __all__ = [
     "Receipt",
     "StillInUse",
     "Unreadable",
+    "ValueKey",
     "add_wrapping_key",
     "canonical_id_number",
     "canonical_phone",
@@ -57,6 +60,7 @@ __all__ = [
     "erased",
     "export_erasures",
     "find_by_value",
+    "find_kin",
     "find_receipt",
     "index_values",
     "is_genuine",
@@ -69,4 +73,5 @@ __all__ = [
     "retire",
     "rewrap",
     "store_keys",
+    "value_key",
 ]

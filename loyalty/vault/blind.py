@@ -25,6 +25,17 @@ LONGEST = 40
 PHONE_CHARACTERS = frozenset("0123456789+-(). ")
 _PLAIN_MOBILE = re.compile(r"(?:\+86)?(1[3-9][0-9]{9})")
 
+KIN = text("""
+WITH RECURSIVE kin (customer_id, other) AS (
+    SELECT id, id FROM unnest(CAST(:ids AS bigint[])) AS id
+    UNION
+    SELECT kin.customer_id, theirs.customer_id FROM kin
+    JOIN vault.blind_indexes mine ON mine.customer_id = kin.other
+    JOIN vault.blind_indexes theirs ON (theirs.field, theirs.digest) = (mine.field, mine.digest)
+)
+SELECT customer_id, min(other) AS oldest FROM kin GROUP BY customer_id
+""")
+
 
 def canonical_phone(value: str) -> str:
     """Return the number in E.164 form, however it was written; without a country it is China's.
@@ -117,6 +128,15 @@ def find_by_value(session: Session, name: str, value: str, limit: int) -> list[i
         {"name": name, "digest": digest(keyring(), name, canonical), "limit": limit},
     )
     return list(rows.scalars())
+
+
+def find_kin(session: Session, customer_ids: Collection[int]) -> dict[int, int]:
+    """Return for each customer the lowest id among all who share a value, over any chain of them.
+
+    A customer who shares nothing is their own.
+    """
+    rows = session.execute(KIN, {"ids": list(customer_ids)})
+    return {row.customer_id: row.oldest for row in rows}
 
 
 def forget_values(session: Session, customer_ids: Collection[int]) -> int:

@@ -28,6 +28,11 @@ PREFIXES = {
     "clerk": "clk",
     "statement": "stm",
     "dispute": "dsp",
+    "coupon": "cpn",
+    "batch": "bat",
+    "redemption": "rdm",
+    "hold": "hld",
+    "claim": "clm",
 }
 
 _VALUES = {character: value for value, character in enumerate(ALPHABET)}
