@@ -2,6 +2,7 @@
 
 from flask import Blueprint, Flask
 
+from campaigns import api as campaigns
 from loyalty.audit import api as audit
 from loyalty.benefits import api as benefits
 from loyalty.customers import api as customers
@@ -38,6 +39,7 @@ BLUEPRINTS: list[Blueprint] = [
     imports.blueprint,
     points_reports.blueprint,
     earning_rules.blueprint,
+    campaigns.blueprint,
 ]
 
 

@@ -9,6 +9,9 @@ WIDTH = 13
 GREATEST = 2**63 - 1
 PREFIXES = {
     "customer": "cus",
+    "campaign": "cmp",
+    "preview": "cpv",
+    "launch": "lch",
     "entry": "ent",
     "purchase": "pur",
     "confirmation": "con",

@@ -5,7 +5,7 @@ from psycopg import sql
 
 from tests.servers import Database
 
-SCHEMAS = ["ledger", "loyalty", "vault"]
+SCHEMAS = ["ledger", "loyalty", "vault", "campaigns"]
 
 
 class Contents:

@@ -4,7 +4,7 @@ from typing import Any
 
 import psycopg
 
-SCHEMAS = "('ledger', 'loyalty', 'vault', 'public')"
+SCHEMAS = "('ledger', 'loyalty', 'vault', 'campaigns', 'public')"
 
 QUESTIONS = {
     "columns": f"""

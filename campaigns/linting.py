@@ -1,0 +1,173 @@
+"""Linting: on every save, what is wrong with a campaign, each at its place in the document.
+
+Findings that block keep a campaign from being submitted, never from being saved: a draft may be
+as unfinished as its author.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from campaigns import contents, products
+from campaigns.wording import FINDINGS
+from loyalty.web import Bilingual
+
+Document = Mapping[str, Any]
+BLOCK, WARN = "block", "warn"
+MOST_FINDINGS = 200
+DEAREST_PRIZE = 5_000_000  # minor units: 50,000 yuan
+
+_NEEDED = ("audience", "variants", "channels", "schedule", "purpose")
+_OFFERS: Mapping[str, frozenset[str]] = {
+    "points_bonus": frozenset({"earning_rule"}),
+    "coupon": frozenset({"coupon"}),
+    "prize_draw": frozenset({"earning_rule", "coupon", "benefit"}),
+    "product_information": frozenset(),
+    "service": frozenset(),
+}
+_OFFER_NEEDED = ("points_bonus", "coupon")
+_BUDGET_NEEDED = ("points_bonus", "coupon", "prize_draw")
+_NOTICE = (
+    *("kinds", "conditions", "way", "drawn_at", "draw_way", "prizes", "odds", "redeem_until"),
+    *("redeem_way", "delivery", "waiver", "organiser", "contact"),
+)
+"""With a prize's name, number and value these are fifteen things that a notice has to say."""
+
+_PURPOSE = text("SELECT is_marketing FROM loyalty.consent_purposes WHERE code = :code")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is wrong where (a JSON pointer into the document), by which rule, and how bad it is.
+
+    `span` are the first character that is meant and the first after it.
+    """
+
+    pointer: str
+    rule: str
+    words: Bilingual
+    severity: str = BLOCK
+    span: tuple[int, int] | None = None
+
+    def dump(self) -> dict[str, Any]:
+        """Return the finding as it is kept and shown."""
+        return {
+            "pointer": self.pointer,
+            "rule": self.rule,
+            "severity": self.severity,
+            "detail": {"zh": self.words.zh, "en": self.words.en},
+            "span": None if self.span is None else list(self.span),
+        }
+
+
+def lint(session: Session, kind: str, document: Document) -> list[Finding]:
+    """Return what is wrong with a campaign of this type, the gravest first."""
+    found = [
+        *_lint_parts(kind, document),
+        *_lint_offer(kind, document),
+        *_lint_draw(kind, document),
+        *_lint_contents(document),
+        *_lint_sources(session, kind, document),
+    ]
+    return sorted(found, key=lambda one: one.severity != BLOCK)[:MOST_FINDINGS]
+
+
+def pack_in_force() -> str:
+    """Return the version of the policy pack by which campaigns are judged now."""
+    return "none"
+
+
+def _fault(pointer: str, rule: str, words: str = "") -> Finding:
+    said = FINDINGS[rule]
+    return Finding(
+        pointer,
+        rule,
+        Bilingual(said.zh.replace("{words}", words), said.en.replace("{words}", words)),
+    )
+
+
+def _lint_parts(kind: str, document: Document) -> Iterator[Finding]:
+    for name in _NEEDED:
+        if document.get(name) is None and not (name == "purpose" and kind == "service"):
+            yield _fault(f"/{name}", "missing")
+    if kind in _BUDGET_NEEDED and "budget" not in document:
+        yield _fault("/budget", "missing")
+    if kind == "product_information" and "product" not in document:
+        yield _fault("/product", "missing")
+    schedule = document.get("schedule")
+    if schedule and datetime.fromisoformat(schedule["ends_at"]) <= datetime.now(UTC):
+        yield _fault("/schedule/ends_at", "schedule.over")
+
+
+def _lint_offer(kind: str, document: Document) -> Iterator[Finding]:
+    offer = document.get("offer")
+    if offer is None:
+        if kind in _OFFER_NEEDED:
+            yield _fault("/offer", "missing")
+        return
+    for name in offer.keys() - _OFFERS[kind]:
+        yield _fault(f"/offer/{name}", "offer.type")
+
+
+def _lint_draw(kind: str, document: Document) -> Iterator[Finding]:
+    draw = document.get("draw")
+    if kind != "prize_draw":
+        if draw is not None:
+            yield _fault("/draw", "offer.type")
+        return
+    draw = draw or {}
+    for name in _NOTICE:
+        if name not in draw:
+            yield _fault(f"/draw/{name}", "promo.draw.disclose")
+    for place, prize in enumerate(draw.get("prizes", ())):
+        if prize["value"] > DEAREST_PRIZE:
+            yield _fault(f"/draw/prizes/{place}/value", "promo.draw.max")
+    yield from _lint_draw_times(draw, document.get("schedule"))
+
+
+def _lint_draw_times(draw: Document, schedule: Document | None) -> Iterator[Finding]:
+    if schedule is None or not {"drawn_at", "redeem_until"} <= draw.keys():
+        return
+    times = [schedule["ends_at"], draw["drawn_at"], draw["redeem_until"]]
+    ends, drawn, redeemed = (datetime.fromisoformat(time) for time in times)
+    if not ends <= drawn < redeemed:
+        yield _fault("/draw/drawn_at", "draw.time")
+
+
+def _lint_contents(document: Document) -> Iterator[Finding]:
+    channels = document.get("channels", ())
+    for place, variant in enumerate(document.get("variants", ())):
+        at = f"/variants/{place}/contents"
+        for channel in channels:
+            for language in ("zh", "en"):
+                if language not in variant["contents"].get(channel, {}):
+                    yield _fault(f"{at}/{channel}/{language}", "content.missing")
+        told = document["told"][place]["contents"]
+        for pointer, rule, words in contents.check(told):
+            yield _fault(at + pointer, rule, words)
+
+
+def _lint_sources(session: Session, kind: str, document: Document) -> Iterator[Finding]:
+    purpose = document.get("purpose")
+    if purpose is not None and kind != "service":
+        is_marketing = session.execute(_PURPOSE, {"code": purpose}).scalar_one_or_none()
+        if not is_marketing:
+            yield _fault("/purpose", "purpose.unknown")
+    product = document.get("product")
+    if product is not None:
+        yield from _lint_product(session, product, document["facts"])
+
+
+def _lint_product(session: Session, product: Document, facts: Any) -> Iterator[Finding]:
+    if facts is None:
+        yield _fault("/product", "product.unknown")
+        return
+    newest = products.version_in_force(session, product["code"], datetime.now(UTC))
+    if newest != product["version"]:
+        yield _fault("/product/version", "product.newer")

@@ -1,0 +1,21 @@
+"""The application as it is served, with the people around a campaign and its audience."""
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.campaigns.builders import House, build_house
+from tests.servers import Database
+
+
+@pytest.fixture
+def house(database: Database) -> House:
+    """A programme with members who agreed, refused, or said nothing, and marketing staff."""
+    from wsgi import build  # noqa: PLC0415 - reads the settings that were just made
+
+    return build_house(build().test_client())
+
+
+@pytest.fixture
+def application(house: House) -> FlaskClient:
+    """A client of the whole application."""
+    return house.application
