@@ -1,5 +1,6 @@
 """The customers: registered once by the bank's reference, their personal data sealed."""
 
+from loyalty.customers.agreement import ERASURE
 from loyalty.customers.aliases import find_persons
 from loyalty.customers.erasure import erase, replay_erasures
 from loyalty.customers.person import Purpose, read_masked, read_people, read_person
@@ -11,8 +12,10 @@ from loyalty.customers.queries import (
 )
 from loyalty.customers.registration import Outcome, Registered, register
 from loyalty.customers.rules import MaskedPerson, NewCustomer, Person
+from loyalty.customers.watching import place_canary, watch
 
 __all__ = [
+    "ERASURE",
     "Customer",
     "MaskedPerson",
     "NewCustomer",
@@ -25,9 +28,11 @@ __all__ = [
     "find_by_phone",
     "find_by_reference",
     "find_persons",
+    "place_canary",
     "read_masked",
     "read_people",
     "read_person",
     "register",
     "replay_erasures",
+    "watch",
 ]

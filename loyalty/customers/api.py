@@ -5,8 +5,8 @@ from typing import Any
 from flask import Blueprint
 from sqlalchemy.orm import Session
 
-from loyalty import audit, staff, vault
-from loyalty.customers import erasure, person, queries, registration
+from loyalty import audit, proposals, staff, vault
+from loyalty.customers import agreement, person, queries, registration, watching
 from loyalty.customers.rules import NewCustomer
 from loyalty.customers.schemas import (
     CustomerSchema,
@@ -76,6 +76,7 @@ def get_customer(session: Session, customer_id: int) -> dict[str, Any]:
     answer=FoundSchema,
     not_idempotent="it changes nothing, and each look leaves a row of its own",
     summary=("按编号或电话查找客户", "Find customers by reference or phone"),
+    problems=("too-many-look-ups",),
 )
 def post_search(session: Session, caller: Caller, body: dict[str, Any]) -> dict[str, Any]:
     """Answer the customers found, masked, and keep who looked, how and why."""
@@ -85,6 +86,7 @@ def post_search(session: Session, caller: Caller, body: dict[str, Any]) -> dict[
     else:
         known = queries.find_by_reference(session, [body["reference"]])
         found = list(queries.customers_by_id(session, known.values()).values())
+    watching.watch(session, caller, [customer.id for customer in found])
     detail = {"by": by, "purpose": body["purpose"], "found": len(found)}
     audit.record(session, caller, "customer.searched", "customers", by, detail)
     return {"customers": _dump_masked(session, found)}
@@ -99,13 +101,14 @@ def post_search(session: Session, caller: Caller, body: dict[str, Any]) -> dict[
     answer=PersonSchema,
     not_idempotent="it changes nothing, and an answer kept for repetition would hold the person",
     summary=("查看客户个人信息", "Read a customer's personal data"),
-    problems=("customer-erased",),
+    problems=("customer-erased", "too-many-look-ups"),
 )
 def post_reveal(
     session: Session, caller: Caller, customer_id: int, body: dict[str, Any]
 ) -> dict[str, Any]:
     """Answer the person in clear, and keep who read it and why."""
     purpose = person.Purpose(body["purpose"])
+    watching.watch(session, caller, [customer_id])
     found = person.read_person(session, customer_id, purpose)
     detail = {"purpose": purpose.value}
     audit.record(session, caller, "customer.revealed", "customer", customer_id, detail)
@@ -116,19 +119,41 @@ def post_reveal(
     blueprint,
     "POST",
     "/v1/customers/{customer_id}/erasure",
-    access=Access.staff("head_office"),
+    access=Access.staff("data_officer"),
     body=ErasureSchema,
-    answer=ReceiptSchema,
+    answer=proposals.ProposalSchema,
+    status=201,
     idempotent=True,
-    summary=("删除客户个人信息", "Erase a customer's personal data"),
+    summary=("提议删除客户个人信息", "Propose to erase a customer's personal data"),
+    problems=("customer-erased",),
 )
 def post_erasure(
     session: Session, caller: Caller, customer_id: int, body: dict[str, Any]
 ) -> dict[str, Any]:
-    """Destroy the customer's key and answer the signed receipt; again answers the same one."""
-    receipt = erasure.erase(session, customer_id, vault.Reason(body["reason"]))
-    detail = {"reason": body["reason"]}
-    audit.record(session, caller, "customer.erased", "customer", customer_id, detail)
+    """Propose to destroy the customer's key; that is done when a second person agrees."""
+    if not _find(session, customer_id).is_active:
+        raise Refused("customer-erased")
+    content = {"reason": body["reason"]}
+    proposal = proposals.propose(
+        session, caller, agreement.ERASURE, "customer", customer_id, content
+    )
+    return proposals.dump_proposal(proposal)
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/v1/customers/{customer_id}/erasure",
+    access=Access.staff("data_officer", "head_office", "compliance", "auditor"),
+    answer=ReceiptSchema,
+    reading=True,
+    summary=("查看删除凭证", "Read the receipt of an erasure"),
+)
+def get_erasure(session: Session, customer_id: int) -> dict[str, Any]:
+    """Answer the signed receipt of a customer's erasure; not found for who is not erased."""
+    receipt = vault.find_receipt(session, customer_id)
+    if receipt is None:
+        raise NotFound
     return dump_receipt(receipt)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from loyalty import audit, vault
-from loyalty.customers import erasure, queries
+from loyalty.customers import erasure, queries, watching
 from loyalty.database import transaction
 from loyalty.web import Caller, ids
 
@@ -30,6 +30,21 @@ def find(reference: str) -> None:
     if reference not in found:
         raise click.ClickException(f"no active customer has the reference {reference}")
     click.echo(ids.encode("cus", found[reference]))
+
+
+@customers_group.command("canary")
+@click.argument("reference")
+def canary(reference: str) -> None:
+    """Raise an alert whenever somebody looks up the customer whom the bank calls REFERENCE.
+
+    Register one whom nobody has a reason to look up, and tell nobody; it is for good.
+    """
+    with transaction() as session:
+        found = queries.find_by_reference(session, [reference])
+        if reference not in found:
+            raise click.ClickException(f"no active customer has the reference {reference}")
+        watching.place_canary(session, COMMAND_LINE, found[reference])
+    click.echo(f"{ids.encode('cus', found[reference])} is a canary.")
 
 
 @click.group("erasures")

@@ -9,6 +9,7 @@ from sqlalchemy import (
     ForeignKey,
     Identity,
     Index,
+    Integer,
     LargeBinary,
     Text,
     UniqueConstraint,
@@ -17,7 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ledger.base import PROJECTION, Base
+from ledger.base import APPEND_ONLY, PROJECTION, Base
 
 ACTIVE = "active"
 ERASED = "erased"
@@ -52,3 +53,28 @@ class CustomerRow(Base):
     phone: Mapped[bytes | None] = mapped_column(LargeBinary, info=PERSONAL)
     email: Mapped[bytes | None] = mapped_column(LargeBinary, info=PERSONAL)
     birthday: Mapped[bytes | None] = mapped_column(LargeBinary, info=PERSONAL)
+
+
+class LookUps(Base):
+    """How often a member of staff has looked customers up in the hour that began at `hour`."""
+
+    __tablename__ = "look_ups"
+    __kind__ = PROJECTION
+    __table_args__ = {"schema": "loyalty"}  # noqa: RUF012 - SQLAlchemy reads it so
+
+    actor_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    hour: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    count: Mapped[int] = mapped_column(Integer)
+
+
+class Canary(Base):
+    """A customer whom nobody has a reason to look up: whoever does is worth a question."""
+
+    __tablename__ = "canaries"
+    __kind__ = APPEND_ONLY
+    __table_args__ = {"schema": "loyalty"}  # noqa: RUF012 - SQLAlchemy reads it so
+
+    customer_id: Mapped[int] = mapped_column(ForeignKey("loyalty.customers.id"), primary_key=True)
+    placed_at: Mapped[datetime] = mapped_column(
+        DateTime(timezone=True), server_default=func.clock_timestamp()
+    )

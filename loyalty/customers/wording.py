@@ -42,6 +42,22 @@ declare(
     ),
 )
 declare(
+    "too-many-look-ups",
+    429,
+    title=("本小时查询次数已用完", "Too many look-ups in this hour"),
+    explanation=(
+        "每位员工每小时查询客户的次数有上限;此次尝试已记入审计,没有返回任何客户信息。",
+        "A member of staff looks up so many customers an hour and no more; the attempt was"
+        " recorded, and nothing about any customer was answered.",
+    ),
+    remedy=(
+        "请在 Retry-After 秒之后再查;如工作确需更多,请联系主管。",
+        "Go on after Retry-After seconds; where the work needs more, talk to your supervisor.",
+    ),
+    retry=True,
+    is_denial=True,
+)
+declare(
     "customer-erased",
     409,
     title=("该客户的个人信息已删除", "The customer has been erased"),

@@ -66,6 +66,18 @@ CREATE TABLE loyalty.customers (
 );
 CREATE INDEX ix_customers_branch_id ON loyalty.customers (branch_id)
     WHERE branch_id IS NOT NULL;
+CREATE TABLE loyalty.look_ups (
+    actor_id text NOT NULL,
+    hour timestamptz NOT NULL,
+    count integer NOT NULL,
+    CONSTRAINT pk_look_ups PRIMARY KEY (actor_id)
+);
+CREATE TABLE loyalty.canaries (
+    customer_id bigint NOT NULL
+        CONSTRAINT fk_canaries_customer_id REFERENCES loyalty.customers (id),
+    placed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT pk_canaries PRIMARY KEY (customer_id)
+);
 """
 
 
@@ -75,6 +87,8 @@ def upgrade() -> None:
         if statement.strip():
             op.execute(statement)
     guards.append_only("vault.erasures")
+    guards.append_only("loyalty.canaries")
+    guards.projection("loyalty.look_ups", updates=("hour", "count"))
     for table, grants in (
         ("vault.wrapping_versions", "SELECT, INSERT, UPDATE (retired_at)"),
         ("vault.wrapped_keys", "SELECT, INSERT, DELETE, UPDATE (kek_version, wrapped)"),
@@ -93,6 +107,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Drop everything that this step made."""
     for table in (
+        "loyalty.canaries",
+        "loyalty.look_ups",
         "loyalty.customers",
         "vault.erasures",
         "vault.blind_indexes",

@@ -2,14 +2,17 @@
 
 import time
 from datetime import date
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
 from loyalty import audit, customers, staff, vault
+from loyalty.audit import api as audit_api
 from loyalty.customers import NewCustomer
 from loyalty.customers.api import blueprint
 from loyalty.database import transaction
+from loyalty.proposals.api import blueprint as decisions
 from loyalty.web import Caller, Kind, Refused, ids
 from loyalty.web.app import create_app
 from loyalty.web.bearer import Verified
@@ -35,6 +38,7 @@ CALLERS = {
     "poor": Caller(Kind.SYSTEM, "cli_0000000000002", token_fingerprint="f2"),
     "support": Caller(Kind.STAFF, "stf_0000000000001", roles=frozenset({"support"})),
     "head": Caller(Kind.STAFF, "stf_0000000000002", roles=frozenset({"head_office"})),
+    "officer": Caller(Kind.STAFF, "stf_0000000000004", roles=frozenset({"data_officer"})),
     "viewer": Caller(Kind.STAFF, "stf_0000000000003", roles=frozenset({"viewer"})),
 }
 
@@ -75,7 +79,32 @@ def verify(token: str) -> Verified:
 @pytest.fixture
 def client(database: Database) -> FlaskClient:
     """A client of an application that serves customers."""
-    return create_app([blueprint], verify=verify).test_client()
+    with transaction() as session:
+        unit = staff.add_unit(session, Caller.job("test"), "head_office", "总行")
+        for login in ("one", "two", "three", "four"):
+            staff.add_staff(
+                session, Caller.job("test"), login=login, name="李四", unit_id=unit.id, roles=[]
+            )
+    application = create_app(
+        [blueprint, decisions], verify=verify, record_denial=audit_api.record_denial
+    )
+    return application.test_client()
+
+
+def erase_by_two(client: FlaskClient, customer: str, reason: str = "customer-request") -> Any:
+    """Have the data officer propose and head office agree; return the proposal as it ended."""
+    proposed = client.post(
+        f"/v1/customers/{customer}/erasure",
+        json={"reason": reason},
+        headers=bearer("officer", "e1"),
+    )
+    assert proposed.status_code == 201, proposed.get_json()
+    proposal = proposed.get_json()
+    return client.post(
+        f"/v1/proposals/{proposal['proposal_id']}/decisions",
+        json={"decision": "approve", "digest": proposal["digest"]},
+        headers=bearer("head", "e2"),
+    )
 
 
 def bearer(name: str, key: str = "") -> dict[str, str]:

@@ -10,7 +10,7 @@ from werkzeug.test import TestResponse
 from loyalty import vault
 from loyalty.database import transaction
 from loyalty.web import ids
-from tests.customers.conftest import WANG, bearer, erase, register
+from tests.customers.conftest import WANG, bearer, erase, erase_by_two, register
 
 PERSON = {
     "reference": "B-0001",
@@ -206,24 +206,59 @@ def test_nobody_is_revealed_without_a_purpose(client: FlaskClient) -> None:
     assert trail("customer.revealed") == []
 
 
-def test_an_erasure_answers_a_receipt_that_anybody_can_check(client: FlaskClient) -> None:
+def test_two_people_erase_and_anybody_can_check_the_receipt(client: FlaskClient) -> None:
     number = register(WANG)[0]
     path = f"/v1/customers/{public_id(number)}/erasure"
-    body = {"reason": "customer-request"}
-    response = client.post(path, json=body, headers=bearer("head", "e1"))
-    assert response.status_code == 200
-    answer = response.get_json()
+    assert client.get(path, headers=bearer("head")).status_code == 404
+    done = erase_by_two(client, public_id(number))
+    assert (done.status_code, done.get_json()["state"]) == (200, "applied")
+    answer = client.get(path, headers=bearer("head")).get_json()
     receipt = vault.Receipt(number, answer["statement"], bytes.fromhex(answer["signature"]))
     assert vault.is_genuine(receipt, bytes.fromhex(answer["public_key"]))
-    assert (answer["keys_destroyed"], answer["look_ups_destroyed"]) == (1, 1)
-    assert client.post(path, json=body, headers=bearer("head", "e1")).data == response.data
-    assert client.post(path, json=body, headers=bearer("head", "e2")).get_json() == answer
+    assert done.get_json()["end"]["result"] == {
+        "statement": answer["statement"],
+        "signature": answer["signature"],
+    }
+    assert (answer["reason"], answer["keys_destroyed"]) == ("customer-request", 1)
+    assert answer["look_ups_destroyed"] == 1
+    ((actor, subject, detail),) = trail("customer.erased")
+    assert (actor, subject) == ("stf_0000000000002", public_id(number))
+    assert detail == {
+        "reason": "customer-request",
+        "proposal": done.get_json()["proposal_id"],
+    }
+    again = client.post(path, json={"reason": "legal-order"}, headers=bearer("officer", "e3"))
+    assert (again.status_code, again.get_json()["type"].rpartition("/")[2]) == (
+        409,
+        "customer-erased",
+    )
     refused = client.post(
         f"/v1/customers/{public_id(number)}/reveal",
         json={"purpose": "complaint"},
         headers=bearer("support"),
     )
     assert refused.status_code == 409
+
+
+def test_nobody_erases_alone(client: FlaskClient) -> None:
+    number = register(WANG)[0]
+    proposal = client.post(
+        f"/v1/customers/{public_id(number)}/erasure",
+        json={"reason": "customer-request"},
+        headers=bearer("officer", "e1"),
+    ).get_json()
+    refused = client.post(
+        f"/v1/proposals/{proposal['proposal_id']}/decisions",
+        json={"decision": "approve", "digest": proposal["digest"]},
+        headers=bearer("officer", "e2"),
+    )
+    assert (refused.status_code, refused.get_json()["type"].rpartition("/")[2]) == (
+        409,
+        "own-proposal",
+    )
+    with transaction() as session:
+        assert vault.find_receipt(session, number) is None
+        assert vault.erased(session, [number]) == set()
 
 
 def test_a_token_sees_one_customer_and_allows_no_more_than_its_giver_may(
@@ -268,8 +303,9 @@ def test_no_token_is_given_for_an_erased_customer_or_nobody(client: FlaskClient)
             "POST",
             "/v1/customers/{}/erasure",
             {"reason": "legal-order"},
-            ("bank", "support", "viewer", "me"),
+            ("bank", "support", "head", "viewer", "me"),
         ),
+        ("GET", "/v1/customers/{}/erasure", None, ("bank", "support", "viewer", "me")),
         ("POST", "/v1/customers/{}/tokens", {"scopes": ["points:read"]}, ("poor", "head", "me")),
     ),
 )
