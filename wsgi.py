@@ -5,37 +5,50 @@ from flask import Blueprint, Flask
 from campaigns import api as campaigns
 from loyalty.audit import api as audit
 from loyalty.benefits import api as benefits
+from loyalty.benefits import pages as benefit_pages
 from loyalty.customers import api as customers
+from loyalty.customers import pages as customer_pages
+from loyalty.customers import sign_in as customer_sign_in
 from loyalty.doctor import refuse_to_start_sick
 from loyalty.points import adjustment_api as adjustments
 from loyalty.points import api as points
 from loyalty.points import confirmation_api as confirmations
 from loyalty.points import import_api as imports
+from loyalty.points import pages as points_pages
 from loyalty.points import reports_api as points_reports
 from loyalty.points import rules_api as earning_rules
 from loyalty.proof import api as proof
 from loyalty.proposals import api as proposals
 from loyalty.staff import api as staff
+from loyalty.staff import console as staff_console
 from loyalty.tiers import api as tiers
+from loyalty.tiers import pages as tier_pages
 from loyalty.web import api as web
-from loyalty.web import health, pages
+from loyalty.web import assets, health, homes, pages
 from loyalty.web.app import create_app
 
 # One line for each edge, in the order of the slices.
 BLUEPRINTS: list[Blueprint] = [
     health.blueprint,
     pages.blueprint,
+    assets.blueprint,
+    homes.blueprint,
     web.blueprint,
     staff.blueprint,
+    staff_console.blueprint,
     audit.blueprint,
     proof.blueprint,
     proposals.blueprint,
     customers.blueprint,
+    customer_pages.blueprint,
     tiers.blueprint,
+    tier_pages.blueprint,
     benefits.blueprint,
+    benefit_pages.blueprint,
     points.blueprint,
     adjustments.blueprint,
     confirmations.blueprint,
+    points_pages.blueprint,
     imports.blueprint,
     points_reports.blueprint,
     earning_rules.blueprint,
@@ -46,7 +59,12 @@ BLUEPRINTS: list[Blueprint] = [
 def build() -> Flask:
     """Return the application that serves every slice. Raises `Unhealthy` in production."""
     refuse_to_start_sick()
-    return create_app(BLUEPRINTS, verify=staff.verify_token, record_denial=audit.record_denial)
+    return create_app(
+        BLUEPRINTS,
+        verify=staff.verify_token,
+        record_denial=audit.record_denial,
+        people=staff_console.people_of(customer=customer_sign_in.recognise),
+    )
 
 
 app = build()

@@ -29,3 +29,23 @@ def list_events(
         if value is not None:
             statement = statement.where(column == value)
     return session.scalars(statement).all()
+
+
+LOOKED = ("customer.revealed", "customer.data_downloaded", "customer.opened")
+
+
+def list_looks(
+    session: Session, subject_type: str, subject_id: str, limit: int
+) -> Sequence[AuditEvent]:
+    """Return who read a subject lately, newest first."""
+    statement = (
+        select(AuditEvent)
+        .where(
+            AuditEvent.subject_type == subject_type,
+            AuditEvent.subject_id == subject_id,
+            AuditEvent.action.in_(LOOKED),
+        )
+        .order_by(AuditEvent.id.desc())
+        .limit(limit)
+    )
+    return session.scalars(statement).all()

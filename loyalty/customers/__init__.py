@@ -12,6 +12,7 @@ from loyalty.customers.queries import (
 )
 from loyalty.customers.registration import Outcome, Registered, register
 from loyalty.customers.rules import MaskedPerson, NewCustomer, Person
+from loyalty.customers.sign_in import make_code
 from loyalty.customers.watching import place_canary, watch
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "find_by_phone",
     "find_by_reference",
     "find_persons",
+    "make_code",
     "place_canary",
     "read_masked",
     "read_people",

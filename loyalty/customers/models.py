@@ -78,3 +78,19 @@ class Canary(Base):
     placed_at: Mapped[datetime] = mapped_column(
         DateTime(timezone=True), server_default=func.clock_timestamp()
     )
+
+
+class SignInCode(Base):
+    """A code with which a customer signs in by browser, once and for a short while.
+
+    Its digest is keyed: whoever reads the table cannot try out the few codes there are.
+    """
+
+    __tablename__ = "sign_in_codes"
+    __kind__ = PROJECTION
+    __table_args__ = {"schema": "loyalty"}  # noqa: RUF012 - SQLAlchemy reads it so
+
+    customer_id: Mapped[int] = mapped_column(ForeignKey("loyalty.customers.id"), primary_key=True)
+    digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True, info={"data_class": "C3"})
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    used_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

@@ -71,3 +71,14 @@ declare(
         "Where the person becomes a customer again, register them under a new reference.",
     ),
 )
+declare(
+    "hand-over-refused",
+    403,
+    title=("链接无法使用", "The link cannot be used"),
+    explanation=(
+        "链接五分钟内有效，只能使用一次，并且必须由您的银行签发；您没有登录。",
+        "The link lives for five minutes, opens once, and must be signed by your bank; you are not"
+        " signed in.",
+    ),
+    remedy=("请回到银行的应用，重新进入。", "Go back to your bank's app and come in again."),
+)

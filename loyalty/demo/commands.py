@@ -4,7 +4,7 @@ import click
 
 from loyalty import customers, outbox, staff
 from loyalty.database import transaction
-from loyalty.demo import people, purchases, sample
+from loyalty.demo import accounts, people, purchases, sample
 from loyalty.points import intake
 from loyalty.points.commands import apply_import, say_result, stage_file, sweep_lapsed
 from loyalty.settings import CHECKOUT, settings
@@ -102,6 +102,8 @@ def welcome() -> None:
         found = customers.find_by_reference(session, [SHOWN])
         if SHOWN not in found:
             raise click.ClickException("请先运行 / run first: loyalty demo load")
+        entries = accounts.prepare(session)
+        customer_code = accounts.customer_code(session, found[SHOWN])
         scopes = ("customers:read", "points:read")
         issued = staff.issue_customer_token(Caller.job(staff.DEVELOPMENT), found[SHOWN], scopes)
     address = f"http://127.0.0.1:{settings().port}"
@@ -111,10 +113,18 @@ def welcome() -> None:
         f"""
 权益 Quanyi 已启动 / is running
 
+  客户页面  customers      {address}/my        客户号 number {SHOWN}  验证码 code {customer_code}
+  工作台    console        {address}/console   账号、密码、验证码见下 / see below
+  核销台    counter        {address}/counter
   接口文档  API            {address}/docs
   OpenAPI 3.1             {address}/v1/openapi.json
   健康检查  health         {address}/readyz
   错误说明  problems       {address}/problems
+
+{_list_people(entries)}
+  当前验证码 / a code now:  {CHECKOUT / ".venv/bin/loyalty"} demo code sample-checker
+  再要客户验证码 / another customer:  {CHECKOUT / ".venv/bin/loyalty"} demo code 00001
+  (先运行 / first:  . {settings().home / "environment"})
 
 一位白金客户的积分、等级、到期与原因(令牌 {minutes} 分钟内有效):
 A platinum customer's points, tier, what expires when, and why (the token lives {minutes} minutes):
@@ -128,6 +138,30 @@ curl -s {address}/v1/customers/me/overview -H 'Authorization: Bearer {issued.tok
   --customer {customer} --scope points:read
 """
     )
+
+
+def _list_people(entries: dict[str, accounts.Account]) -> str:
+    """Return each person of the sample with their password and the key for an authenticator."""
+    rows = [
+        f"  {login:<20} {account.password:<36} {account.secret}"
+        for login, account in entries.items()
+    ]
+    heading = f"  {'账号 account':<18} {'密码 password':<34} 验证器密钥 authenticator key"
+    return "\n".join([heading, *rows])
+
+
+@demo_group.command("code")
+@click.argument("who")
+def code(who: str) -> None:
+    """Print a code for WHO: a person of the sample bank, or a customer by number."""
+    shown = accounts.code_of(who)
+    if shown is None:
+        with transaction() as session:
+            found = customers.find_by_reference(session, [who])
+            if who not in found:
+                raise click.ClickException(f"没有这个账号或客户 / nobody is called {who}")
+            shown = accounts.customer_code(session, found[who])
+    click.echo(shown)
 
 
 COMMANDS: list[click.Command] = [demo_group]

@@ -7,6 +7,7 @@ from loyalty.programmes.membership import (
     find_active_member,
     find_member,
     find_members,
+    find_membership,
     find_or_enrol,
     holder_of,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "find_active_member",
     "find_member",
     "find_members",
+    "find_membership",
     "find_or_enrol",
     "find_programme",
     "holder_of",

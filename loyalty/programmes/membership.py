@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 import ledger
 from loyalty import customers
-from loyalty.programmes.queries import Programme
+from loyalty.programmes.queries import Programme, list_programmes
 from loyalty.web import Refused
 
 
@@ -135,3 +135,12 @@ def find_or_enrol(
         for customer_id, member in enrol(session, programme, new).items():
             members[new[customer_id]] = member
     return members
+
+
+def find_membership(session: Session, customer_id: int) -> tuple[Programme, Member] | None:
+    """Return the first programme that a customer is in, with their wallets; None where in none."""
+    for programme in list_programmes(session):
+        member = find_members(session, programme, [customer_id]).get(customer_id)
+        if member is not None:
+            return programme, member
+    return None

@@ -1,6 +1,7 @@
 """Who works here and which systems call us: units, people, roles, clients and their tokens."""
 
 from loyalty.staff import problems as problems
+from loyalty.staff.assertions import open_hand_over
 from loyalty.staff.clients import (
     add_client,
     add_key,
@@ -10,6 +11,7 @@ from loyalty.staff.clients import (
     open_client,
     revoke_older_secrets,
 )
+from loyalty.staff.passwords import hash_password
 from loyalty.staff.people import (
     add_staff,
     add_unit,
@@ -19,6 +21,10 @@ from loyalty.staff.people import (
     revoke_role,
     roles_of,
 )
+from loyalty.staff.second_factor import code_now
+from loyalty.staff.second_factor import new_written as new_second_factor
+from loyalty.staff.second_factor import read_written as read_second_factor
+from loyalty.staff.sign_in import invite, set_credentials
 from loyalty.staff.tokens import (
     DEVELOPMENT,
     Issued,
@@ -36,17 +42,24 @@ __all__ = [
     "add_secret",
     "add_staff",
     "add_unit",
+    "code_now",
     "disable_client",
     "disable_staff",
     "find_client",
     "find_staff",
     "grant_role",
+    "hash_password",
+    "invite",
     "issue_client_token",
     "issue_customer_token",
     "issue_staff_token",
+    "new_second_factor",
     "open_client",
+    "open_hand_over",
+    "read_second_factor",
     "revoke_older_secrets",
     "revoke_role",
     "roles_of",
+    "set_credentials",
     "verify_token",
 ]

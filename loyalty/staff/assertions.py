@@ -1,15 +1,17 @@
 """Clients that prove themselves with a signature (RFC 7523) instead of a shared secret."""
 
+import base64
 import time
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 from joserfc.jwk import ECKey, OKPKey, import_key
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from loyalty.staff.models import ClientKey, UsedAssertion
+from loyalty.staff.models import Client, ClientKey, UsedAssertion
 from loyalty.staff.signing import BadSignature, PinnedAlgorithms, open_token
 from loyalty.web import ids
 
@@ -29,6 +31,48 @@ def is_assertion_of(
     It must be signed by one of the client's live keys, name the client as issuer and subject
     and one of `audiences`, end within five minutes, and never have been used.
     """
+    claims = _open(session, client_id, assertion, audiences)
+    if claims is None or claims["sub"] != claims["iss"]:
+        return False
+    return _use_up(session, client_id, claims["jti"], claims["exp"])
+
+
+def open_hand_over(
+    session: Session, assertion: str, audiences: frozenset[str], scope: str
+) -> dict[str, Any] | None:
+    """Return the claims with which a client that holds `scope` vouches for somebody, once.
+
+    The same kind of assertion as above but for its subject, which the client chooses. None where
+    it is forged, late, used before, or from a client that may not.
+    """
+    client_id = _claimed_client(assertion)
+    if client_id is None or not _holds(session, client_id, scope):
+        return None
+    claims = _open(session, client_id, assertion, audiences)
+    if claims is None or not _use_up(session, client_id, claims["jti"], claims["exp"]):
+        return None
+    return claims
+
+
+def _claimed_client(assertion: str) -> int | None:
+    """Return which client an assertion says it is from; its signature is checked afterwards."""
+    try:
+        body = assertion.split(".")[1]
+        claims = orjson.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+        return ids.decode("cli", str(claims["iss"]))
+    except (ValueError, IndexError, KeyError, TypeError):
+        return None
+
+
+def _holds(session: Session, client_id: int, scope: str) -> bool:
+    held = select(Client.scopes).where(Client.id == client_id, Client.disabled_at.is_(None))
+    return scope in (session.scalar(held) or ())
+
+
+def _open(
+    session: Session, client_id: int, assertion: str, audiences: frozenset[str]
+) -> dict[str, Any] | None:
+    """Return the claims of an assertion that this client signed and that fits now, or None."""
     rows = session.scalars(
         select(ClientKey.jwk).where(
             ClientKey.client_id == client_id, ClientKey.revoked_at.is_(None)
@@ -36,14 +80,13 @@ def is_assertion_of(
     ).all()
     keys: list[OKPKey | ECKey] = [_import(jwk) for jwk in rows]
     if not keys:
-        return False
+        return None
     try:
         header, claims = open_token(assertion, keys, _ALGORITHMS)
     except BadSignature:
-        return False
-    if not set(header) <= _HEADER or not _fits(claims, ids.encode("cli", client_id), audiences):
-        return False
-    return _use_up(session, client_id, claims["jti"], claims["exp"])
+        return None
+    fits = set(header) <= _HEADER and _fits(claims, ids.encode("cli", client_id), audiences)
+    return claims if fits else None
 
 
 def _import(jwk: dict[str, Any]) -> OKPKey | ECKey:
@@ -62,7 +105,9 @@ def _fits(claims: dict[str, Any], client: str, audiences: frozenset[str]) -> boo
     named = audience if isinstance(audience, list) else [audience]
     jti = claims.get("jti")
     return (
-        claims.get("iss") == claims.get("sub") == client
+        claims.get("iss") == client
+        and isinstance(claims.get("sub"), str)
+        and 0 < len(claims["sub"]) <= 200
         and any(isinstance(name, str) and name in audiences for name in named)
         and now - SKEW < claims["exp"] <= now + LONGEST_LIFE + SKEW
         and begins <= now + SKEW

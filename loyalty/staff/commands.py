@@ -7,7 +7,7 @@ import orjson
 
 from loyalty.database import transaction
 from loyalty.settings import settings
-from loyalty.staff import clients, people, tokens
+from loyalty.staff import clients, people, sign_in, tokens
 from loyalty.staff.models import ROLES, UNIT_KINDS
 from loyalty.staff.signing import signing_keys
 from loyalty.web import Caller, NotFound, Refused, find_problem, ids
@@ -54,6 +54,16 @@ def add_staff(login: str, name: str, unit: int, roles: tuple[str, ...]) -> None:
             session, COMMAND_LINE, login=login, name=name, unit_id=unit, roles=roles
         )
         click.echo(ids.encode("stf", person.id))
+
+
+@staff_group.command("invite")
+@click.argument("login")
+def invite(login: str) -> None:
+    """Print the link with which a member of staff sets password and second factor, once."""
+    with transaction() as session:
+        person = people.find_staff(session, login)
+        token = sign_in.invite(session, COMMAND_LINE, person.id)
+    click.echo(f"{settings().issuer}/console/invitations/{token}")
 
 
 @staff_group.command("grant")

@@ -166,3 +166,34 @@ class UsedAssertion(Base):
     client_id: Mapped[int] = mapped_column(ForeignKey(f"{SCHEMA}.clients.id"), primary_key=True)
     jti: Mapped[str] = mapped_column(Text, primary_key=True)
     expires_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class StaffCredential(Base):
+    """What a member of staff signs in with: a password's hash, and a sealed TOTP secret.
+
+    `last_step` is the newest half-minute whose code was used; older codes count no more.
+    """
+
+    __tablename__ = "staff_credentials"
+    __kind__ = PROJECTION
+    __table_args__ = {"schema": SCHEMA}  # noqa: RUF012 - SQLAlchemy reads it so
+
+    staff_id: Mapped[int] = mapped_column(ForeignKey(f"{SCHEMA}.staff.id"), primary_key=True)
+    password: Mapped[str] = mapped_column(Text, info={"data_class": "C3"})
+    second_factor: Mapped[bytes] = mapped_column(LargeBinary, info={"data_class": "C3"})
+    last_step: Mapped[int] = mapped_column(BigInteger)
+    set_at: Mapped[datetime] = mapped_column(Instant, server_default=text("now()"))
+
+
+class StaffInvitation(Base):
+    """A link with which a member of staff sets password and second factor, once, within a day."""
+
+    __tablename__ = "staff_invitations"
+    __kind__ = PROJECTION
+    __table_args__ = {"schema": SCHEMA}  # noqa: RUF012 - SQLAlchemy reads it so
+
+    digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True, info={"data_class": "C3"})
+    staff_id: Mapped[int] = mapped_column(ForeignKey(f"{SCHEMA}.staff.id"))
+    second_factor: Mapped[bytes] = mapped_column(LargeBinary, info={"data_class": "C3"})
+    expires_at: Mapped[datetime] = mapped_column(Instant)
+    used_at: Mapped[datetime | None] = mapped_column(Instant)

@@ -78,3 +78,24 @@ declare(
         "Make such a key pair and register the public half.",
     ),
 )
+declare(
+    "weak-password",
+    422,
+    title=("密码太容易被猜到", "The password is too easy to guess"),
+    explanation=(
+        "密码须有 12 到 200 个字符，不能只由常用词、账号、连续按键或年份组成；没有保存。",
+        "A password has 12 to 200 characters and is not made of common words, the account's name,"
+        " runs of keys or years alone; nothing was kept.",
+    ),
+    remedy=(
+        "几个不相干的词连在一起就很好。",
+        "A few words that have nothing to do with each other will do well.",
+    ),
+)
+declare(
+    "passwords-differ",
+    422,
+    title=("两次输入的密码不一致", "The two passwords differ"),
+    explanation=("密码没有保存。", "Nothing was kept."),
+    remedy=("请重新输入两次。", "Enter it twice again."),
+)

@@ -52,6 +52,10 @@ class Caller:
         """Return the caller who showed no token."""
         return cls(kind=Kind.PUBLIC, id="", request_id=request_id)
 
+    def signed(self, fingerprint: str, request_id: str) -> Self:
+        """Return this caller as signed in by browser, seen in one request."""
+        return replace(self, token_fingerprint=fingerprint, request_id=request_id)
+
     def on(self, request_id: str) -> Self:
         """Return this caller as seen in one request."""
         return replace(self, request_id=request_id)
@@ -59,12 +63,16 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The rule that a route declares. Build one with the class methods."""
+    """The rule that a route declares. Build one with the class methods.
+
+    `by_session`: a page, for who is signed in by browser; no bearer token opens it.
+    """
 
     kind: str
     scope: str = ""
     roles: frozenset[str] = NOBODY
     sandbox: bool = False
+    by_session: bool = False
 
     @classmethod
     def public(cls) -> Self:
@@ -106,6 +114,11 @@ class Access:
             raise ValueError("name at least one role")
         return cls(Kind.STAFF, scope=or_system, roles=frozenset(roles))
 
+    @classmethod
+    def browser(cls, kind: str, *roles: str) -> Self:
+        """Somebody of `kind` who is signed in by browser, with one of `roles` if any are named."""
+        return cls(kind, roles=frozenset(roles), by_session=True)
+
     def check(self, caller: Caller) -> None:
         """Return if `caller` may use the route at all, whatever row the path names.
 
@@ -113,6 +126,10 @@ class Access:
         `Refused` with `insufficient-scope` or `forbidden`.
         """
         if self.kind in (Kind.PUBLIC, Kind.TOKEN):
+            return
+        if self.by_session:
+            if caller.kind != self.kind or (self.roles and not self.roles & caller.roles):
+                raise Refused("forbidden")
             return
         if self.kind == Kind.PARTNER:
             self._check_partner(caller)

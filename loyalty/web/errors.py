@@ -7,10 +7,11 @@ from typing import Any
 import orjson
 import psycopg
 import structlog
-from flask import Flask, Response, current_app, request
+from flask import Flask, Response, current_app, render_template, request
 from sqlalchemy import exc as database_errors
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
+from loyalty.web import words
 from loyalty.web.failures import describe_failure
 from loyalty.web.problems import Bilingual, Problem, find_problem
 
@@ -74,14 +75,19 @@ def register_translations(app: Flask) -> None:
 def answer_refusal(refusal: Refused) -> Response:
     """Return the answer that tells the caller about `refusal`, in the caller's language."""
     problem = find_problem(refusal.code)
-    caller = request.environ.get("quanyi.caller")
-    if problem.is_denial and caller is not None:
-        record_denial = current_app.extensions["quanyi"].record_denial
-        record_denial(caller, request.environ["quanyi.declared"], problem.code)
+    note_denial(problem)
     headers = dict(refusal.headers)
     if problem.status == 401:
         headers.setdefault("WWW-Authenticate", 'Bearer error="invalid_token"')
     return _answer(problem, problem.status, refusal.detail, refusal.errors, headers)
+
+
+def note_denial(problem: Problem) -> None:
+    """Have the attempt kept where `problem` is a denial and we know whose it is."""
+    caller = request.environ.get("quanyi.caller")
+    if problem.is_denial and caller is not None:
+        record_denial = current_app.extensions["quanyi"].record_denial
+        record_denial(caller, request.environ["quanyi.declared"], problem.code)
 
 
 def _answer_http_error(error: HTTPException) -> Response:
@@ -114,6 +120,8 @@ def _answer(
     errors: Sequence[Mapping[str, Any]],
     headers: Mapping[str, str],
 ) -> Response:
+    if _wants_page():
+        return _answer_page(problem, status, detail, headers)
     language = preferred_language()
     content: dict[str, Any] = {
         "type": f"{current_app.config['ISSUER']}/problems/{problem.code}",
@@ -132,9 +140,34 @@ def _answer(
     return response
 
 
+def _wants_page() -> bool:
+    """Return whether a person is reading: a page of a site, or a browser at no route of ours."""
+    if "quanyi.site" in request.environ:
+        return True
+    accepted = request.accept_mimetypes
+    return not request.path.startswith("/v1/") and accepted["text/html"] > accepted[MEDIA_TYPE]
+
+
+def _answer_page(
+    problem: Problem, status: int, detail: str | tuple[str, str], headers: Mapping[str, str]
+) -> Response:
+    """Return the refusal as a page: what happened, what was not done, what to do."""
+    reason = detail or problem.explanation
+    page = render_template(
+        "web/refusal.html",
+        title=words.pick(problem.title),
+        detail=reason if isinstance(reason, str) else words.pick(reason),
+        remedy=words.pick(problem.remedy),
+        request_id=request_id(),
+    )
+    response = Response(page, status, content_type="text/html; charset=utf-8")
+    response.headers.extend({n: v for n, v in headers.items() if n != "WWW-Authenticate"})
+    return response
+
+
 def preferred_language() -> str:
     """Return `zh` or `en` by the request's Accept-Language; Chinese where it says nothing."""
-    return request.accept_languages.best_match(["zh", "en"], "zh") or "zh"
+    return request.accept_languages.best_match(words.LANGUAGES, "zh") or "zh"
 
 
 def say(text: str | tuple[str, str], language: str) -> str:

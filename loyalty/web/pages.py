@@ -1,20 +1,17 @@
 """Pages for the developers of client systems: the API, and each problem that it may answer."""
 
-from pathlib import Path
-
 import orjson
-from flask import Blueprint, Response, current_app, render_template, request, send_from_directory
+from flask import Blueprint, Response, current_app, render_template
 from werkzeug.exceptions import NotFound as NoSuchPage
 
+from loyalty.web import words
 from loyalty.web.access import Access
 from loyalty.web.endpoints import page
-from loyalty.web.errors import preferred_language
 from loyalty.web.openapi import PAGE_TYPE, declared_routes, describe_api
 from loyalty.web.problems import all_problems, find_problem
 
 blueprint = Blueprint("pages", __name__, template_folder="templates")
 
-STATIC = Path(__file__).parent / "static"
 _DOCUMENT = "quanyi.openapi"
 
 
@@ -43,11 +40,9 @@ def get_openapi() -> Response:
 @page(blueprint, "GET", "/docs", access=Access.public(), summary=("接口文档", "The API document"))
 def get_docs() -> str:
     """Show every route with its parameters, shapes and refusals, in zh or en."""
-    chosen = request.args.get("language", "")
-    language = chosen if chosen in ("zh", "en") else preferred_language()
     routes = [route for route in declared_routes(current_app) if route.media_type != PAGE_TYPE]
     return render_template(
-        "web/docs.html", api=orjson.loads(_document()), routes=routes, language=language
+        "web/docs.html", api=orjson.loads(_document()), routes=routes, language=words.language()
     )
 
 
@@ -71,17 +66,3 @@ def get_problem(code: str) -> str:
     except KeyError:
         raise NoSuchPage from None
     return render_template("web/problem.html", problem=problem)
-
-
-@page(
-    blueprint,
-    "GET",
-    "/assets/web/{name}",
-    access=Access.public(),
-    summary=("页面所用的文件", "A file that the pages use"),
-)
-def get_asset(name: str) -> Response:
-    """Serve one of our own files to the pages."""
-    response = send_from_directory(STATIC, name, max_age=3600)
-    response.headers["Cache-Control"] = "public, max-age=3600"
-    return response

@@ -282,3 +282,71 @@ declare(
         "Repeat the same content under a reference, and use a new one for something new.",
     ),
 )
+declare(
+    "form-expired",
+    403,
+    title=("页面已过期", "The page has expired"),
+    explanation=(
+        "表单不是从本页发出的，或页面打开得太久；没有做任何更改。",
+        "The form did not come from a page of ours, or the page was open too long; nothing was"
+        " changed.",
+    ),
+    remedy=("请刷新页面后重新提交。", "Load the page again and send the form once more."),
+)
+declare(
+    "insecure-connection",
+    403,
+    title=("连接不安全", "The connection is not secure"),
+    explanation=(
+        "此地址没有加密，密码会被他人看到，因此不能在这里登录。",
+        "This address is not encrypted and others could read a password, so there is no sign-in.",
+    ),
+    remedy=(
+        "请使用 https 地址；运维请把 QUANYI_ISSUER 设为该地址。",
+        "Use the https address; operations set QUANYI_ISSUER to it.",
+    ),
+)
+declare(
+    "sign-in-failed",
+    403,
+    title=("未能登录", "You are not signed in"),
+    explanation=(
+        "账号、密码或验证码有误，或验证码已用过。",
+        "The name, the password or the code is wrong, or the code was used before.",
+    ),
+    remedy=(
+        "请核对后重试；验证码每 30 秒更换一次。",
+        "Check them and try again; the code changes every 30 seconds.",
+    ),
+)
+declare(
+    "too-many-tries",
+    429,
+    title=("尝试次数过多", "Too many tries"),
+    explanation=(
+        "为了保护账号，十五分钟内最多尝试五次。",
+        "To protect the account, there are five tries in fifteen minutes.",
+    ),
+    remedy=("请在十五分钟后再试。", "Try again in fifteen minutes."),
+    retry=True,
+)
+declare(
+    "confirmation-needed",
+    403,
+    title=("请再次确认身份", "Please confirm that it is you"),
+    explanation=(
+        "此操作需要新的动态验证码；尚未执行。",
+        "This act asks for a fresh code; nothing was done yet.",
+    ),
+    remedy=("请输入验证器上的六位数字后提交。", "Enter the code of your authenticator and send."),
+)
+declare(
+    "confirmation-failed",
+    403,
+    title=("动态验证码不正确", "The code is not right"),
+    explanation=(
+        "验证码有误、已用过，或尝试次数过多；操作没有执行。",
+        "The code is wrong, was used before, or was tried too often; nothing was done.",
+    ),
+    remedy=("请等待下一个验证码后再试。", "Wait for the next code and try again."),
+)

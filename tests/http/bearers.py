@@ -19,7 +19,8 @@ from tests.staff.test_trusting_tokens import claims_for, encoded, our_key, sign
 LONG_OVER = 1_600_000_000
 LET_IN, NO_TOKEN = "let in", "unauthenticated"
 NO_SCOPE, NOT_FOR_YOU = "insufficient-scope", "forbidden"
-REFUSED = {NO_TOKEN: 401, NO_SCOPE: 403, NOT_FOR_YOU: 403}
+NO_SESSION = ""  # no token opens a page: its reader is led to sign in
+REFUSED = {NO_TOKEN: 401, NO_SCOPE: 403, NOT_FOR_YOU: 403, NO_SESSION: 303}
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ def judge(access: Access, bearer: Bearer) -> str:
     """Return what `access` means for `bearer`, said once more and apart from the code."""
     if access.kind == Kind.PUBLIC:
         return LET_IN
+    if access.by_session:
+        return NO_SESSION
     if not bearer.kind:
         return NO_TOKEN
     if access.kind == Kind.TOKEN:

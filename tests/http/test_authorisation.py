@@ -13,6 +13,7 @@ from loyalty.web.access import Kind
 from tests.http.bearers import (
     LET_IN,
     NO_SCOPE,
+    NO_SESSION,
     NO_TOKEN,
     NOT_FOR_YOU,
     REFUSED,
@@ -96,7 +97,7 @@ def test_every_route_lets_in_whom_it_declares_and_nobody_else(
             if not right:
                 wrong.append((route.name, bearer.name, due, status, code))
     assert not wrong, "\n".join(map(str, wrong))
-    assert seen == {LET_IN, NO_TOKEN, NO_SCOPE, NOT_FOR_YOU}
+    assert seen == {LET_IN, NO_TOKEN, NO_SCOPE, NOT_FOR_YOU, NO_SESSION}
 
 
 def test_another_customer_looks_exactly_like_one_who_does_not_exist(
@@ -105,7 +106,11 @@ def test_another_customer_looks_exactly_like_one_who_does_not_exist(
     record(world, purchase("p1", 1_000, "00001"), purchase("p2", 1_000, "00002"))
     another = ids.encode("cus", world.customers["00002"])
     (ann,) = (one for one in bearers if one.kind == Kind.CUSTOMER and one.scopes)
-    asked = [route for route in routes if route.access.kind == Kind.CUSTOMER]
+    asked = [
+        route
+        for route in routes
+        if route.access.kind == Kind.CUSTOMER and not route.access.by_session
+    ]
     assert asked
     for route in asked:
         answers = [call(client, route, ann, who) for who in (another, NOBODY, "cus_0", "%00", "x")]
@@ -119,7 +124,7 @@ def test_me_is_the_calling_customer_and_nobody_for_others(
     record(world, purchase("p1", 1_000, "00001"))
     own = ids.encode("cus", world.customers["00001"])
     for route in routes:
-        if route.access.kind != Kind.CUSTOMER:
+        if route.access.kind != Kind.CUSTOMER or route.access.by_session:
             continue
         for bearer in bearers:
             if judge(route.access, bearer) != LET_IN:
