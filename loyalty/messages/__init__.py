@@ -1,10 +1,11 @@
 """Messages: nothing leaves the house but through the gate, and each decision can be asked why."""
 
 from loyalty.messages import wording as wording
-from loyalty.messages.dispatch import Dispatched, dispatch
+from loyalty.messages.deciding import Dispatched, dispatch
 from loyalty.messages.inbox import Received, read_inbox
 from loyalty.messages.registered import newest_templates
 from loyalty.messages.registration import NewTemplate, check_template, register_template
+from loyalty.messages.releasing import NewRelease, Terms, release, resume, stop, stops_in_force
 from loyalty.messages.requesting import Answer, Asked, NewRequest, ask
 from loyalty.messages.rules import Template
 
@@ -12,14 +13,20 @@ __all__ = [
     "Answer",
     "Asked",
     "Dispatched",
+    "NewRelease",
     "NewRequest",
     "NewTemplate",
     "Received",
     "Template",
+    "Terms",
     "ask",
     "check_template",
     "dispatch",
     "newest_templates",
     "read_inbox",
     "register_template",
+    "release",
+    "resume",
+    "stop",
+    "stops_in_force",
 ]

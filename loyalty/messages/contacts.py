@@ -5,16 +5,15 @@ import binascii
 import hmac
 from hashlib import sha256
 
+from loyalty import consent
 from loyalty.customers import Person
 from loyalty.web.keyfiles import read_secret
 
 _MAC_BYTES = 16
 
 
-def contact_of(channel: str, customer_id: int, person: Person | None) -> str | None:
+def contact_of(channel: str, customer_id: int, person: Person) -> str | None:
     """Return the address of a customer on a channel, or None where there is none."""
-    if person is None:
-        return None
     if channel == "in_app":
         return f"inbox:{customer_id}"
     return person.email if channel == "email" else person.phone
@@ -22,7 +21,10 @@ def contact_of(channel: str, customer_id: int, person: Person | None) -> str | N
 
 def contact_digest(channel: str, contact: str) -> bytes:
     """Return the keyed digest that stands for an address where the address may not stand."""
-    return hmac.digest(read_secret("contacts"), f"{channel}\0{contact}".encode(), sha256)
+    kind = consent.CONTACT_OF[channel.upper()]
+    if kind is None:
+        return hmac.digest(read_secret("contacts"), f"{channel}\0{contact}".encode(), sha256)
+    return consent.contact_digest(kind, contact)
 
 
 def unsubscribe_token(request_id: int) -> str:

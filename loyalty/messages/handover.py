@@ -19,18 +19,17 @@ import orjson
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from loyalty import customers, vault
-from loyalty.customers import Person, Purpose
-from loyalty.messages import consents, registered
-from loyalty.messages.contacts import contact_digest, contact_of
-from loyalty.messages.dispatch import compose_for, message_digest, permit_mac
+from loyalty import consent, vault
+from loyalty.messages import deciding, registered
+from loyalty.messages.deciding import Way
 from loyalty.messages.rules import Message, Template, Unsendable
 
 CONTENT = "loyalty.send_attempts.content"
 
 _CLAIM = text("""
 SELECT p.id AS permit_id, p.decision_id, p.content_digest, p.contact_digest, p.mac,
-    p.expires_at AS permit_expires_at, d.consent_seq, r.*
+    p.expires_at AS permit_expires_at, r.*,
+    CAST(d.inputs #>> '{consent,revision}' AS bigint) AS revision
 FROM loyalty.permits p
 JOIN loyalty.send_queue q ON q.request_id = p.request_id
 JOIN loyalty.decisions d ON d.id = p.decision_id
@@ -124,7 +123,7 @@ class Attempt:
 
     id: int
     customer_id: int
-    consent_seq: int
+    revision: int
     reference: str
     message: Message
 
@@ -141,57 +140,42 @@ class Live:
 def claim(session: Session, channels: Sequence[str], limit: int) -> list[Live]:
     """Return live permits of these channels with their messages, under the customers' locks.
 
-    Where a permit does not hold any more (forged, lapsed, the customer said something since, the
-    message would be another), its request goes back to the gate at once.
+    Where a permit does not hold any more (forged, lapsed, anything about the customer changed,
+    the message would be another), its request goes back to the gate at once.
     """
     rows = session.execute(_CLAIM, {"channels": list(channels), "limit": limit}).all()
     if not rows:
         return []
-    ids = sorted({row.customer_id for row in rows})
-    states = consents.lock(session, ids)
+    revisions = consent.lock(session, [row.customer_id for row in rows])
     now: datetime = session.execute(_NOW).scalar_one()
-    sequences = consents.newest_sequences(session, ids)
-    people = customers.read_people(session, ids, Purpose.DELIVERY)
     templates = registered.templates_by_id(session, [row.template_version_id for row in rows])
-    live: list[Live] = []
-    stale: list[Row[Any]] = []
-    for row in rows:
-        found = None
-        if (
-            states.get(row.customer_id) == "active"
-            and sequences[row.customer_id] == row.consent_seq
-        ):
-            found = _check(
-                row, templates[row.template_version_id], people.get(row.customer_id), now
-            )
-        if found is None:
-            stale.append(row)
-        else:
-            live.append(found)
+    ways = deciding.reach(session, rows, deciding.read_known(session, rows, templates))
+    found = [
+        _check(row, templates[row.template_version_id], ways.get(row.id), now)
+        if revisions.get(row.customer_id) == row.revision
+        else None
+        for row in rows
+    ]
+    stale = [row for row, live in zip(rows, found, strict=True) if live is None]
     if stale:
         session.execute(_AGAIN, {"ids": [row.id for row in stale]})
         session.execute(_RELEASE, {"ids": [row.decision_id for row in stale]})
-    return live
+    return [live for live in found if live is not None]
 
 
-def _check(row: Row[Any], template: Template, person: Person | None, now: datetime) -> Live | None:
-    expected = permit_mac(
-        row.decision_id, bytes(row.content_digest), bytes(row.contact_digest), row.permit_expires_at
-    )
-    contact = contact_of(row.channel, row.customer_id, person)
-    if now >= row.permit_expires_at or contact is None or person is None:
+def _check(row: Row[Any], template: Template, way: Way | None, now: datetime) -> Live | None:
+    content, contact = bytes(row.content_digest), bytes(row.contact_digest)
+    mac = deciding.permit_mac(row.decision_id, content, contact, row.permit_expires_at)
+    if not compare_digest(mac, bytes(row.mac)) or now >= row.permit_expires_at:
         return None
-    if not compare_digest(expected, bytes(row.mac)):
-        return None
-    if contact_digest(row.channel, contact) != bytes(row.contact_digest):
+    if way is None or way.digest != contact:
         return None
     try:
-        message = compose_for(row, template, person, contact)
+        message = deciding.compose_for(row, template, way)
     except Unsendable:
         return None
-    if message_digest(message) != bytes(row.content_digest):
-        return None
-    return Live(row, template, message)
+    is_same = deciding.message_digest(message) == content
+    return Live(row, template, message) if is_same else None
 
 
 def begin(session: Session, live: Live, gateway: str, reference: str) -> Attempt:
@@ -212,7 +196,7 @@ def begin(session: Session, live: Live, gateway: str, reference: str) -> Attempt
             "reference": reference,
         },
     ).scalar_one()
-    return Attempt(number, row.customer_id, row.consent_seq, reference, live.message)
+    return Attempt(number, row.customer_id, row.revision, reference, live.message)
 
 
 def finish(session: Session, attempt: Attempt, gateway: Gateway) -> Receipt | None:
@@ -220,9 +204,8 @@ def finish(session: Session, attempt: Attempt, gateway: Gateway) -> Receipt | No
 
     Returns None where it was withheld. The customer's lock is held until the caller commits.
     """
-    states = consents.lock(session, [attempt.customer_id])
-    newest = consents.newest_sequences(session, [attempt.customer_id])[attempt.customer_id]
-    if newest != attempt.consent_seq or states.get(attempt.customer_id) != "active":
+    revisions = consent.lock(session, [attempt.customer_id])
+    if revisions.get(attempt.customer_id) != attempt.revision:
         tell(session, attempt.id, "withheld", "consent-changed")
         return None
     receipt = gateway.hand_over(attempt.message, attempt.reference)

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from loyalty import outbox
 from loyalty.database import GATE_ROLE, transaction
-from loyalty.messages.dispatch import BATCH, Dispatched, dispatch
+from loyalty.messages.deciding import BATCH, Dispatched, dispatch
 
 LEASE = timedelta(minutes=2)
 MOST_BATCHES = 100

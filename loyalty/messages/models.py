@@ -200,7 +200,7 @@ class Decision(Base):
     inputs: Mapped[dict[str, Any]] = mapped_column(JSONB)
     input_digest: Mapped[bytes] = mapped_column(LargeBinary)
     consent_seq: Mapped[int] = mapped_column(BigInteger)
-    notice: Mapped[str | None] = mapped_column(Text)
+    notice: Mapped[int | None] = mapped_column(BigInteger)
     template_version_id: Mapped[int] = mapped_column(BigInteger)
     content_digest: Mapped[bytes | None] = mapped_column(LargeBinary)
     contact_digest: Mapped[bytes | None] = mapped_column(LargeBinary)

@@ -9,6 +9,7 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from loyalty import consent
 from loyalty.messages.gateways import gateways
 from loyalty.messages.rules import check_contents
 from loyalty.messages.wording import RULES
@@ -51,11 +52,16 @@ class NewTemplate:
         return sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).digest()
 
 
-def check_template(new: NewTemplate) -> None:
+def check_template(session: Session, new: NewTemplate) -> None:
     """Refuse a template that says what its class may not, or has places that nobody fills.
 
-    Raises `Refused` with `invalid-content`, each fault at its pointer.
+    A purpose that is marketing makes a template marketing, whatever it calls itself. Raises
+    `Refused` with `invalid-content`, each fault at its pointer.
     """
+    purpose = consent.read_purposes(session).get(new.purpose)
+    if purpose is None or purpose.is_marketing != (new.class_ == "marketing"):
+        fault = {"pointer": "/purpose", "code": "purpose", "detail": RULES["purpose"]}
+        raise Refused("invalid-content", errors=[fault])
     faults = check_contents(new.class_, new.contents, new.placeholders, gateways().sender)
     if faults:
         errors = [
@@ -71,7 +77,7 @@ def register_template(session: Session, new: NewTemplate, approval: str) -> int:
     It is checked again: what was approved weeks ago may break a rule of today. Raises `Refused`:
     `invalid-content`, `template-differs` (class or purpose), `terms-exist`.
     """
-    check_template(new)
+    check_template(session, new)
     session.execute(
         _OPEN,
         {

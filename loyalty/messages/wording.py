@@ -26,6 +26,29 @@ RULES: Mapping[str, Words] = {
     ),
     "erasure.stop-processing": Words("该客户的信息已停止处理", "the customer's data is restricted"),
     "suppress.active": Words("该客户已列入禁止联系名单", "the customer must not be contacted"),
+    "suppress.deceased-or-legal": Words("该客户已故", "the customer has died"),
+    "minor.under14": Words("未满十四周岁", "the customer is under fourteen"),
+    "minor.no-automated-marketing": Words(
+        "不得以自动化决策方式向未成年人营销", "no automated marketing to minors"
+    ),
+    "consent.bank-optout-mode": Words("客户已退订此渠道", "the customer refused this channel"),
+    "notice.version-current": Words(
+        "告知书已有重大变更,须重新取得同意", "the notice has changed; consent is needed anew"
+    ),
+    "consent.separate": Words("缺少单独同意", "a separate consent is missing"),
+    "contact.verified": Words("联系方式未核验", "the address is not verified"),
+    "suit.risk-match": Words(
+        "产品风险等级高于客户的风险承受能力", "the product is riskier than the customer can bear"
+    ),
+    "suit.assessment-valid": Words("风险测评已过期", "the risk assessment is out of date"),
+    "suit.age65": Words("须由客户经理专门说明", "a customer manager must explain this in person"),
+    "suit.capacity": Words("客户行为能力受限", "the customer's capacity is limited"),
+    "auto.off-switch": Words("客户已关闭个性化推荐", "the customer turned personalisation off"),
+    "preference.topic": Words("客户不想收到此类主题", "the customer does not want this topic"),
+    "situation.complaint-open": Words("客户有投诉正在处理", "a complaint of theirs is open"),
+    "situation.distress": Words(
+        "暂不向该客户推荐信贷产品", "no credit is offered to this customer for now"
+    ),
     "consent.withdraw.immediate": Words(
         "客户已取消接收,排队中的信息已撤销", "the customer withdrew; what was queued is taken back"
     ),
@@ -39,6 +62,7 @@ RULES: Mapping[str, Words] = {
     "release.unchanged": Words("内容与批准时不一致", "the content is not what was approved"),
     "time.quiet-hours": Words("当前为免打扰时段", "these are quiet hours"),
     "freq.cap": Words("近期发送次数已达上限", "the customer has had enough messages lately"),
+    "purpose": Words("用途不存在或与类别不符", "is no purpose of this class"),
     "placeholder": Words("占位符未声明或括号有误:{words}", "a placeholder is wrong: {words}"),
     "subject": Words("此渠道的标题多余或缺失", "the subject is missing or out of place here"),
     "length": Words("文字过长", "is too long"),
@@ -64,4 +88,14 @@ declare(
         "Somebody added a version meanwhile, so nothing was written.",
     ),
     remedy=("请查看新版本后再提交。", "Look at the new version, then send yours again."),
+)
+declare(
+    "not-as-approved",
+    409,
+    title=("内容与批准时不一致", "This is not what was approved"),
+    explanation=(
+        "内容在批准之后被改动过,批准因此失效;没有发布。",
+        "The content was changed after it was approved, which voids the approval.",
+    ),
+    remedy=("请将改动后的内容重新提交批准。", "Have the changed content approved anew."),
 )

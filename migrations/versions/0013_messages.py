@@ -112,7 +112,7 @@ CREATE TABLE loyalty.decisions (
     inputs jsonb NOT NULL,
     input_digest bytea NOT NULL,
     consent_seq bigint NOT NULL,
-    notice text,
+    notice bigint,
     template_version_id bigint NOT NULL,
     content_digest bytea,
     contact_digest bytea,
@@ -288,9 +288,10 @@ def upgrade() -> None:
             guards.append_only(f"loyalty.{table}", writers=(writer,))
     op.execute(f"GRANT SELECT ON SEQUENCE loyalty.decisions_id_seq TO {guards.SEALER}")
     op.execute(f"GRANT SELECT ON loyalty.send_queue TO {', '.join(guards.ROLES)}")
-    op.execute(f"GRANT INSERT ON loyalty.send_queue TO {guards.APP}")
-    movers = f"{guards.GATE}, {guards.ADAPTER}"
-    op.execute(f"GRANT UPDATE (due_at), DELETE ON loyalty.send_queue TO {movers}")
+    # A refusal hastens the decision about what it took out of the queue; who decides or sends
+    # takes requests out.
+    op.execute(f"GRANT INSERT, UPDATE (due_at) ON loyalty.send_queue TO {guards.APP}")
+    op.execute(f"GRANT DELETE ON loyalty.send_queue TO {guards.GATE}, {guards.ADAPTER}")
     op.execute(f"GRANT SELECT ON loyalty.frequency_reservations TO {', '.join(guards.ROLES)}")
     op.execute(f"GRANT INSERT ON loyalty.frequency_reservations TO {guards.GATE}")
     # What a gateway reports moves a reservation on, and reports come in by the app too.

@@ -1,19 +1,32 @@
 """Customers, templates, requests, and the two processes' steps, for the tests of messages."""
 
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
+from itertools import count
 from typing import Any
 
 import psycopg
+from sqlalchemy.orm import Session
 
-from loyalty import customers, messages
+from loyalty import consent, customers, messages, staff
+from loyalty.consent import NewContact, NewEvent
+from loyalty.consent.rules import NOTICE_FIELDS
 from loyalty.customers import NewCustomer
 from loyalty.database import transaction
-from loyalty.messages import Answer, NewRequest, NewTemplate, inbox
+from loyalty.messages import (
+    Answer,
+    NewRelease,
+    NewRequest,
+    NewTemplate,
+    Terms,
+    inbox,
+    registered,
+)
 from loyalty.messages.commands import send_due
 from loyalty.messages.handover import Gateway, Kind, Receipt
 from loyalty.messages.jobs import dispatch_all
 from loyalty.messages.rules import Message
+from loyalty.web import Caller
 
 POINTS = "points-expiring"
 NEWS = "travel-news"
@@ -55,6 +68,12 @@ MARKETING: dict[str, Any] = {
 FILLING = {"points": "120", "day": "2026-12-31"}
 
 
+CALLER = Caller.job("test")
+NOW = datetime.now(UTC)
+DIGEST = b"\x01" * 32
+_numbers = count(1)
+
+
 @dataclass
 class Recorder:
     """A gateway that keeps what it was given and answers as it is told."""
@@ -87,7 +106,108 @@ def add_customers(count: int = 1, **changed: Any) -> list[int]:
         for number in range(1, count + 1)
     ]
     with transaction() as session:
-        return [r.customer_id for r in customers.register(session, people) if r.customer_id]
+        open_purposes(session)
+        found = [r.customer_id for r in customers.register(session, people) if r.customer_id]
+        consent.add_contacts(
+            session,
+            [
+                NewContact(customer_id=number, kind=kind, value=value, verified_at=NOW)
+                for number, person in zip(found, people, strict=True)
+                for kind, value in (("PHONE", person.phone), ("EMAIL", person.email))
+                if value is not None
+            ],
+        )
+    return found
+
+
+def open_purposes(session: Session) -> None:
+    """Open a purpose that is marketing and one that is not, each with a notice in force."""
+    bank = staff.add_unit(session, CALLER, "head_office", "总行").id
+    for code, is_marketing in (("service", False), ("marketing", True)):
+        purpose = consent.open_purpose(
+            session,
+            code,
+            name_zh=code,
+            name_en=code,
+            controller_id=bank,
+            is_marketing=is_marketing,
+        )
+        consent.publish_notice(
+            session,
+            purpose,
+            body_zh="告知书",
+            body_en="Notice",
+            fields={lang: dict.fromkeys(NOTICE_FIELDS, "…") for lang in ("zh", "en")},
+            approved_by="stf_0000000000001",
+            material=True,
+            effective_from=NOW - timedelta(days=100),
+        )
+
+
+def say(customer_id: int, action: str = "GRANT", channel: str = "IN_APP") -> None:
+    """Record what a customer says about marketing."""
+    with transaction() as session:
+        purpose = consent.read_purposes(session)["marketing"]
+        notice = next(
+            n for n in consent.read_notices(session).values() if n.purpose_id == purpose.id
+        )
+        (recorded,) = consent.record(
+            session,
+            CALLER,
+            [
+                NewEvent(
+                    customer_id=customer_id,
+                    purpose="marketing",
+                    channel=channel,
+                    action=action,
+                    mechanism="BRANCH",
+                    source="test",
+                    reference=f"say-{next(_numbers)}",
+                    notice_id=notice.id if action == "GRANT" else None,
+                    proof={"witness": "stf_1"} if action == "GRANT" else None,
+                )
+            ],
+        )
+    assert recorded.seq is not None, recorded
+
+
+def add_release(version_id: int, **changed: Any) -> int:
+    """Release a marketing template for the next month, as if a campaign had been approved."""
+    with transaction() as session:
+        (template,) = registered.templates_by_id(session, [version_id]).values()
+        new: dict[str, Any] = {
+            "origin_kind": "campaign",
+            "origin": "cmp_1",
+            "digest": DIGEST,
+            "approved_digest": DIGEST,
+            "approval": "prp_1",
+            "terms": Terms((template.digest.hex(),)),
+            "starts_at": NOW - timedelta(days=1),
+            "expires_at": NOW + timedelta(days=30),
+            **changed,
+        }
+        return messages.release(session, NewRelease(**new))
+
+
+def offer(customer_id: int, release_id: int, reference: str = "m1", **changed: Any) -> Answer:
+    """Ask for one marketing message by in-app, as a campaign would, at an hour for it."""
+    new: dict[str, Any] = {
+        "template": NEWS,
+        "filling": {"place": "三亚"},
+        "origin_kind": "campaign",
+        "origin": "cmp_1",
+        "origin_digest": DIGEST,
+        "release_id": release_id,
+        "zone": awake(),
+        **changed,
+    }
+    return ask(customer_id, reference, **new)
+
+
+def awake() -> str:
+    """Return a zone in which it is the middle of the day now."""
+    hour = (12 - datetime.now(UTC).hour) % 24
+    return f"Etc/GMT{-hour:+d}" if hour <= 12 else f"Etc/GMT{24 - hour:+d}"
 
 
 def add_template(content: dict[str, Any] | None = None, **changed: Any) -> int:

@@ -9,7 +9,16 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from tests.messages.builders import add_customers, add_template, ask, decide, rows, send
+from tests.messages.builders import (
+    MARKETING,
+    NEWS,
+    add_customers,
+    add_template,
+    ask,
+    decide,
+    rows,
+    send,
+)
 from tests.servers import Database
 
 ATTEMPT = (
@@ -25,10 +34,9 @@ def decided(both: Database) -> dict[str, int]:
     """The numbers of a decision that allows and of one that denies."""
     known, unknown = add_customers(2)
     add_template()
-    with psycopg.connect(both.superuser_url) as connection:
-        connection.execute("UPDATE loyalty.customers SET email = NULL WHERE id = %s", [unknown])
     ask(known, "r1")
-    ask(unknown, "r2", channel="email")
+    add_template(MARKETING)
+    ask(unknown, "r2", template=NEWS, filling={"place": "三亚"})
     decide()
     return dict(rows(both.superuser_url, "SELECT verdict, id FROM loyalty.decisions"))
 

@@ -15,8 +15,9 @@ import orjson
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from loyalty import customers
-from loyalty.customers import Person, Purpose
+from loyalty import consent, customers
+from loyalty.consent import Snapshot
+from loyalty.customers import Purpose
 from loyalty.database import driver
 from loyalty.messages import consents, gate, registered
 from loyalty.messages.contacts import contact_digest, contact_of, unsubscribe_token
@@ -28,7 +29,7 @@ BATCH = 200
 PERMIT_LIFE = timedelta(seconds=60)
 LAPSED = timedelta(minutes=2)  # after which no attempt by an old permit can be under way
 CAPS = {"day": 1, "week": 3}
-QUIET = {"from": 21, "until": 8}
+QUIET = {"from": "21:00", "until": "08:00"}
 PACK = "gate/1"
 
 _CLAIM = text("""
@@ -64,7 +65,7 @@ SELECT request_id, customer_id, verdict, primary_rule, results, inputs,
     policy_pack, decided_at, expires_at, defer_until
 FROM json_to_recordset(%s::json) AS r (request_id bigint, customer_id bigint, verdict text,
     primary_rule text, results jsonb, inputs jsonb, input_digest text, consent_seq bigint,
-    notice text, template_version_id bigint, content_digest text, contact_digest text,
+    notice bigint, template_version_id bigint, content_digest text, contact_digest text,
     release_id bigint, approval text, policy_pack text, decided_at timestamptz,
     expires_at timestamptz, defer_until timestamptz)
 RETURNING id, request_id
@@ -119,8 +120,20 @@ class Case:
 
     request: Row[Any]
     template: Template
-    message: Message | None
     inputs: gate.Inputs
+    verdict: gate.Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Where a message goes, in clear, and for whom. Shows nothing of itself in logs."""
+
+    address: str
+    digest: bytes
+    name: str
+
+    def __repr__(self) -> str:
+        return "Way(…)"
 
 
 def dispatch(session: Session, limit: int = BATCH, now: datetime | None = None) -> Dispatched:
@@ -132,76 +145,106 @@ def dispatch(session: Session, limit: int = BATCH, now: datetime | None = None) 
     due = session.execute(_CLAIM, {"limit": limit, "now": now or session.scalar(_NOW)}).all()
     if not due:
         return Dispatched()
-    states = consents.lock(session, [request.customer_id for request in due])
+    consent.lock(session, [request.customer_id for request in due])
     moment: datetime = now or session.execute(_NOW).scalar_one()
-    verdicts = [
-        (case, gate.decide(case.inputs, moment)) for case in _cases(session, due, states, moment)
-    ]
-    return _write(session, verdicts, moment)
+    return _write(session, list(_cases(session, due, moment)), moment)
 
 
-def _cases(
-    session: Session, due: Sequence[Row[Any]], states: Mapping[int, str], now: datetime
-) -> Iterator[Case]:
+def _cases(session: Session, due: Sequence[Row[Any]], now: datetime) -> Iterator[Case]:
     """Yield each request's case; a place that one takes is taken for the next of that person."""
     ids = sorted({request.customer_id for request in due})
-    people = customers.read_people(session, ids, Purpose.DELIVERY)
     templates = registered.templates_by_id(session, [r.template_version_id for r in due])
-    wills = consents.read(
-        session,
-        {(r.customer_id, templates[r.template_version_id].purpose, r.channel) for r in due},
-    )
-    releases = _read_releases(session, due)
-    stops = _read_stops(session)
+    known = read_known(session, due, templates)
+    reached = reach(session, due, known)
+    releases, stops = _read_releases(session, due), _read_stops(session)
     taken = _read_taken(session, ids, now)
     for request in due:
-        template = templates[request.template_version_id]
-        message, contact = _compose(request, template, people.get(request.customer_id))
+        template, snapshot = templates[request.template_version_id], known[request.id]
+        way = reached.get(request.id)
+        message = None if way is None else _compose(request, template, way)
         inputs = {
+            **consents.facts(snapshot),
             "at": _instant(now),
             "request": _request_facts(request),
             "template": _template_facts(template, request),
-            "customer": {"state": states.get(request.customer_id, "unknown")},
-            "consent": wills[request.customer_id, template.purpose, request.channel],
-            "contact": {"digest": contact},
+            "contact": _contact_facts(way, snapshot),
             "content": {"digest": None if message is None else message_digest(message).hex()},
             "release": releases.get(request.release_id),
-            "stops": [
-                s
-                for s in stops
-                if s in ("all:", f"channel:{request.channel}", f"release:{request.release_id}")
-            ],
+            "stops": sorted(stops & _scopes(request)),
             "frequency": {**CAPS, "taken": list(taken.get(request.customer_id, []))},
             "quiet": QUIET,
         }
-        yield Case(request, template, message, inputs)
-        if template.is_marketing and gate.decide(inputs, now).verdict == gate.ALLOW:
+        verdict = gate.decide(inputs, now)
+        yield Case(request, template, inputs, verdict)
+        if template.is_marketing and verdict.verdict == gate.ALLOW:
             taken.setdefault(request.customer_id, []).append(_instant(now))
 
 
-def _compose(
-    request: Row[Any], template: Template, person: Person | None
-) -> tuple[Message | None, str | None]:
-    """Return the message and the digest of where it goes; None for what there is not."""
-    contact = contact_of(request.channel, request.customer_id, person)
-    if contact is None or person is None:
-        return None, None
-    reached = contact_digest(request.channel, contact).hex()
+def read_known(
+    session: Session, due: Sequence[Row[Any]], templates: Mapping[int, Template]
+) -> dict[int, Snapshot]:
+    """Return the snapshot of each request's customer, read once for each kind of message."""
+    kinds: dict[tuple[str, str], list[Row[Any]]] = {}
+    for request in due:
+        purpose = templates[request.template_version_id].purpose
+        kinds.setdefault((purpose, request.channel), []).append(request)
+    found: dict[int, Snapshot] = {}
+    for (purpose, channel), requests in kinds.items():
+        ids = {request.customer_id for request in requests}
+        snapshots = consents.read(session, ids, purpose, channel)
+        found |= {request.id: snapshots[request.customer_id] for request in requests}
+    return found
+
+
+def reach(
+    session: Session, requests: Sequence[Row[Any]], known: Mapping[int, Snapshot]
+) -> dict[int, Way]:
+    """Return by request how its customer is reached: at the contact point, else as on file."""
+    ids = sorted({request.customer_id for request in requests})
+    people = customers.read_people(session, ids, Purpose.DELIVERY)
+    points = {k.contact.id for k in known.values() if k.contact and not k.contact.dead_reason}
+    values = consent.unseal_contacts(session, points) if points else {}
+    found = {}
+    for request in requests:
+        person, contact = people.get(request.customer_id), known[request.id].contact
+        if person is None:
+            continue
+        address = contact_of(request.channel, request.customer_id, person)
+        if contact is not None:
+            address = values.get(contact.id)
+        if address is not None:
+            digest = contact_digest(request.channel, address)
+            found[request.id] = Way(address, digest, person.name or "")
+    return found
+
+
+def _contact_facts(way: Way | None, snapshot: Snapshot) -> dict[str, Any]:
+    contact = snapshot.contact
+    return {
+        "digest": None if way is None else way.digest.hex(),
+        "point": None if contact is None else contact.id,
+        "is_verified": contact is not None and contact.verified_at is not None,
+    }
+
+
+def _compose(request: Row[Any], template: Template, way: Way) -> Message | None:
     try:
-        return compose_for(request, template, person, contact), reached
+        return compose_for(request, template, way)
     except Unsendable:
-        return None, reached
+        return None
 
 
-def compose_for(request: Any, template: Template, person: Person, contact: str) -> Message:
+def compose_for(request: Any, template: Template, way: Way) -> Message:
     """Return the message of a request, the same at the decision and at the hand-over.
 
     Raises `Unsendable`.
     """
     here = gateways()
     link = f"{here.base_url}/v1/unsubscribe/{unsubscribe_token(request.id)}"
-    filling = {**request.filling, "customer_name": person.name or ""}
-    return compose(template, request.channel, request.language, filling, contact, here.sender, link)
+    filling = {**request.filling, "customer_name": way.name}
+    return compose(
+        template, request.channel, request.language, filling, way.address, here.sender, link
+    )
 
 
 def message_digest(message: Message) -> bytes:
@@ -230,6 +273,7 @@ def _request_facts(request: Row[Any]) -> dict[str, Any]:
         "origin": request.origin,
         "origin_digest": None if digest is None else bytes(digest).hex(),
         "consent_seq": request.consent_seq,
+        "requested_at": _instant(request.requested_at),
         "zone": request.zone,
         "expires_at": _instant(request.expires_at),
     }
@@ -257,7 +301,6 @@ def _read_releases(session: Session, due: Sequence[Row[Any]]) -> dict[int, dict[
             "id": row.id,
             "digest": bytes(row.digest).hex(),
             "approval": row.approval,
-            "templates": row.terms.get("templates", []),
             "terms": row.terms,
             "starts_at": _instant(row.starts_at),
             "expires_at": _instant(row.expires_at),
@@ -266,8 +309,13 @@ def _read_releases(session: Session, due: Sequence[Row[Any]]) -> dict[int, dict[
     }
 
 
-def _read_stops(session: Session) -> list[str]:
-    return [f"{row.scope}:{row.name}" for row in session.execute(_STOPS) if row.act == "stop"]
+def _read_stops(session: Session) -> set[str]:
+    return {f"{row.scope}:{row.name}" for row in session.execute(_STOPS) if row.act == "stop"}
+
+
+def _scopes(request: Row[Any]) -> set[str]:
+    """Return the stops that would hold a request back."""
+    return {"all:", f"channel:{request.channel}", f"release:{request.release_id}"}
 
 
 def _read_taken(session: Session, ids: Sequence[int], now: datetime) -> dict[int, list[str]]:
@@ -278,22 +326,18 @@ def _read_taken(session: Session, ids: Sequence[int], now: datetime) -> dict[int
     }
 
 
-def _write(
-    session: Session, verdicts: Sequence[tuple[Case, gate.Verdict]], now: datetime
-) -> Dispatched:
-    rows = [_decision_row(case, verdict, now) for case, verdict in verdicts]
+def _write(session: Session, cases: Sequence[Case], now: datetime) -> Dispatched:
     connection = driver(session)
-    written = connection.execute(_DECIDE, (orjson.dumps(rows).decode(),))
-    ids = {request: number for number, request in written}
-    allowed = [case for case, verdict in verdicts if verdict.verdict == gate.ALLOW]
+    rows = orjson.dumps([_decision_row(case, now) for case in cases]).decode()
+    ids = {request: number for number, request in connection.execute(_DECIDE, (rows,))}
+    allowed = [case for case in cases if case.verdict.verdict == gate.ALLOW]
+    deferred = [case for case in cases if case.verdict.verdict == gate.DEFER]
+    ended = [case.request.id for case in cases if case.verdict.verdict == gate.DENY]
     permits = [_permit_row(ids[case.request.id], case, now) for case in allowed]
     waits = [{"request_id": case.request.id, "due_at": now + LAPSED} for case in allowed]
     waits += [
-        {"request_id": case.request.id, "due_at": verdict.defer_until}
-        for case, verdict in verdicts
-        if verdict.verdict == gate.DEFER
+        {"request_id": case.request.id, "due_at": case.verdict.defer_until} for case in deferred
     ]
-    ended = [case.request.id for case, verdict in verdicts if verdict.verdict == gate.DENY]
     connection.execute(
         _FOLLOW,
         {
@@ -302,12 +346,12 @@ def _write(
             "ended": ended,
         },
     )
-    return Dispatched(len(allowed), len(ended), len(rows) - len(allowed) - len(ended))
+    return Dispatched(len(allowed), len(ended), len(deferred))
 
 
-def _decision_row(case: Case, verdict: gate.Verdict, now: datetime) -> dict[str, Any]:
-    inputs, request = case.inputs, case.request
-    release = inputs["release"]
+def _decision_row(case: Case, now: datetime) -> dict[str, Any]:
+    inputs, request, verdict = case.inputs, case.request, case.verdict
+    release, notice = inputs["release"], inputs["consent"]["notice"]
     return {
         "request_id": request.id,
         "customer_id": request.customer_id,
@@ -317,7 +361,7 @@ def _decision_row(case: Case, verdict: gate.Verdict, now: datetime) -> dict[str,
         "inputs": inputs,
         "input_digest": gate.digest(inputs).hex(),
         "consent_seq": inputs["consent"]["newest_seq"],
-        "notice": inputs["consent"]["notice"],
+        "notice": notice,
         "template_version_id": case.template.version_id,
         "content_digest": inputs["content"]["digest"],
         "contact_digest": inputs["contact"]["digest"],
