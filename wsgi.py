@@ -17,6 +17,7 @@ from loyalty.points import import_api as imports
 from loyalty.points import pages as points_pages
 from loyalty.points import reports_api as points_reports
 from loyalty.points import rules_api as earning_rules
+from loyalty.policy import api as policy
 from loyalty.proof import api as proof
 from loyalty.proposals import api as proposals
 from loyalty.staff import api as staff
@@ -41,6 +42,7 @@ BLUEPRINTS: list[Blueprint] = [
     proposals.blueprint,
     customers.blueprint,
     customer_pages.blueprint,
+    policy.blueprint,
     tiers.blueprint,
     tier_pages.blueprint,
     benefits.blueprint,

@@ -10,6 +10,7 @@ from loyalty.demo import commands as demo
 from loyalty.messages import commands as messages
 from loyalty.outbox import commands as outbox
 from loyalty.points import commands as points
+from loyalty.policy import commands as policy
 from loyalty.proof import commands as proof
 from loyalty.settings import BadSetting, settings
 from loyalty.staff import commands as staff
@@ -63,6 +64,7 @@ for slice_commands in (
     proof.COMMANDS,
     vault.COMMANDS,
     customers.COMMANDS,
+    policy.COMMANDS,
     messages.COMMANDS,
     tiers.COMMANDS,
     points.COMMANDS,

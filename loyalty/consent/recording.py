@@ -111,7 +111,7 @@ class Recorded:
 
     seq: int | None = None
     status: str | None = None
-    refusal: Refused | NotFound | None = None
+    refusal: Refused | None = None
     is_repeat: bool = False
 
 

@@ -33,6 +33,7 @@ PLAN = Plan(
         Program("keys", _loyalty("keys", "create", "--if-missing")),
         Program("sealing key", _loyalty("proof", "create-key")),
         Program("migrate", _loyalty("migrate")),
+        Program("policy", _loyalty("policy", "install")),
         Program("demo", _loyalty("demo", "load")),
     ),
     services=(

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 import ledger
-from loyalty import criteria
+from loyalty import criteria, policy
 from loyalty.database import after_commit
 from loyalty.points import rules
 from loyalty.points.facts import CATALOGUE
@@ -146,12 +146,12 @@ def propose_rule(
 
 
 def _refuse_deposits(code: str, document: Mapping[str, Any]) -> None:
-    places = rules.deposit_places({"code": code, "document": document})
+    places = policy.deposit_places({"code": code, "document": document})
     errors = [
         {"pointer": point_to(place), "code": "deposit", "detail": DEPOSIT} for place in places
     ]
     if errors:
-        raise Refused(rules.DEPOSIT_REFUSAL, errors=errors)
+        raise Refused(policy.DEPOSIT_REFUSAL, errors=errors)
 
 
 def decide_rule(

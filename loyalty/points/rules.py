@@ -17,25 +17,20 @@ year after, or absent: never), `names` ({"zh", "en"}).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import ledger
+from loyalty.policy import DEPOSIT_CATEGORIES, DEPOSIT_REFUSAL
 
 CAPS = ("purchase", "day", "month", "year")
 NOTHING = "nothing"
 GIVES = ("per_amount", "fixed", "multiplier", NOTHING)
 PURCHASE, CUSTOMER = "purchase", "customer"  # what an event that points wait for is about
 LAPSE, AVAILABLE = "lapse", "available"  # what becomes of points whose event never came
-
-# Gifts for deposits are forbidden to Chinese banks: 银保监办发〔2018〕48号, item 2(1). Merchant
-# categories of ISO 18245 under which money is deposited, drawn or bought, not spent.
-DEPOSIT_CATEGORIES = frozenset({"6010", "6011", "6012", "6050", "6051", "6532", "6533"})
-DEPOSIT_WORDS = ("存款", "储蓄", "大额存单", "deposit", "savings")
-DEPOSIT_REFUSAL = "promo.deposit-reward"
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,25 +279,3 @@ def digest_proposal(
 
 def _spell(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat()
-
-
-Place = tuple[str, ...]
-
-
-def deposit_places(document: object, place: Place = ()) -> Iterator[Place]:
-    """Yield where in a rule's document deposits would be rewarded, by any of its words."""
-    match document:
-        case str():
-            lowered = document.casefold()
-            if document in DEPOSIT_CATEGORIES or any(word in lowered for word in DEPOSIT_WORDS):
-                yield place
-        case Mapping():
-            # A test that keeps deposits out names them as well, and is welcome.
-            excludes = document.get("is") in ("ne", "not_in")
-            for key, value in document.items():
-                yield from deposit_places(key, (*place, key))
-                if not (excludes and key == "value"):
-                    yield from deposit_places(value, (*place, key))
-        case list() | tuple():
-            for index, value in enumerate(document):
-                yield from deposit_places(value, (*place, str(index)))

@@ -15,13 +15,13 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from loyalty import tiers
+from loyalty import policy, tiers
 from loyalty.points import facts, rules
 from loyalty.programmes import Programme
 
 MOST_PURCHASES = 100_000
 AT_ONCE = 5_000
-UNMET = ("criteria", rules.DEPOSIT_REFUSAL)
+UNMET = ("criteria", policy.DEPOSIT_REFUSAL)
 
 HISTORY = text("""
 SELECT p.id, p.customer_id, p.purchased_at, p.amount, p.category, p.outlet, p.channel,

@@ -225,18 +225,6 @@ declare(
     remedy=("请给出将来的时间。", "Give a time to come."),
 )
 declare(
-    "promo.deposit-reward",
-    422,
-    title=("不得以积分奖励存款", "Deposits cannot be rewarded"),
-    explanation=(
-        "银保监办发〔2018〕48 号第二条第(一)项禁止以返现、有价证券、实物等方式吸收存款;"
-        "此规则没有保存。",
-        "Item 2(1) of notice 48 (2018) of the banking regulator forbids taking deposits by cash,"
-        " securities or goods; the rule was not saved.",
-    ),
-    remedy=("请改为奖励消费。", "Reward purchases instead."),
-)
-declare(
     "same-person",
     409,
     title=("须由另一人批准", "A second person must decide"),
