@@ -8,9 +8,9 @@ from sqlalchemy.orm import Session
 from loyalty import audit
 from loyalty.policy import packs
 from loyalty.policy.schemas import (
-    NewPackSchema,
-    PackSchema,
-    RulesSchema,
+    NewPolicyPackSchema,
+    PolicyPackSchema,
+    PolicyRulesSchema,
     dump_pack,
     dump_rule,
 )
@@ -26,7 +26,7 @@ blueprint = Blueprint("policy", __name__)
     "GET",
     "/v1/policy/rules",
     access=Access.staff(*ROLES),
-    answer=RulesSchema,
+    answer=PolicyRulesSchema,
     summary=("查看生效的合规规则", "See the rules in force"),
     problems=("no-policy-pack", "bad-policy-pack"),
     reading=True,
@@ -42,7 +42,7 @@ def get_rules(session: Session) -> dict[str, Any]:
     "GET",
     "/v1/policy/pack",
     access=Access.staff(*ROLES),
-    answer=PackSchema,
+    answer=PolicyPackSchema,
     summary=("查看生效的策略包", "See which policy pack is in force"),
     problems=("no-policy-pack", "bad-policy-pack"),
     reading=True,
@@ -57,8 +57,8 @@ def get_pack(session: Session) -> dict[str, Any]:
     "POST",
     "/v1/policy/packs",
     access=Access.staff("compliance"),
-    body=NewPackSchema,
-    answer=PackSchema,
+    body=NewPolicyPackSchema,
+    answer=PolicyPackSchema,
     status=201,
     idempotent=True,
     summary=("启用经签名的策略包", "Put a signed policy pack in force"),

@@ -10,14 +10,14 @@ from loyalty.web.fields import Instant, Reference, Text, Whole, dump_instant
 LONGEST_PACK = 900_000
 
 
-class NewPackSchema(Schema):
+class NewPolicyPackSchema(Schema):
     """A pack's text, byte by byte as it was signed, and its signature (Ed25519, base64)."""
 
     pack = Text(LONGEST_PACK, lines=True, required=True)
     signature = Text(200, required=True)
 
 
-class PackSchema(Schema):
+class PolicyPackSchema(Schema):
     """A pack: which rules hold from when. `sha256` is that of its text."""
 
     version = Reference(required=True)
@@ -28,14 +28,14 @@ class PackSchema(Schema):
     enforced = Whole(0, 10_000, required=True)
 
 
-class ReasonSchema(Schema):
+class PolicyReasonSchema(Schema):
     """What staff and customers read where a rule fires."""
 
     zh = fields.String(required=True)
     en = fields.String(required=True)
 
 
-class RuleSchema(Schema):
+class PolicyRuleSchema(Schema):
     """One rule. `status` says who sees to it, `why` the reason of that."""
 
     id = Reference(required=True)
@@ -45,18 +45,18 @@ class RuleSchema(Schema):
     severity = fields.String(required=True, validate=validate.OneOf(SEVERITIES))
     statement = fields.String(required=True)
     fires_when = fields.String(required=True)
-    reason = fields.Nested(ReasonSchema, required=True)
+    reason = fields.Nested(PolicyReasonSchema, required=True)
     status = fields.String(required=True, validate=validate.OneOf(STATUSES))
     why = fields.String(required=True)
     stages = fields.List(fields.String(), required=True)
     parameters = fields.Dict(required=True)
 
 
-class RulesSchema(Schema):
+class PolicyRulesSchema(Schema):
     """All rules of the pack in force, in the catalogue's order."""
 
-    pack = fields.Nested(PackSchema, required=True)
-    rules = fields.List(fields.Nested(RuleSchema), required=True)
+    pack = fields.Nested(PolicyPackSchema, required=True)
+    rules = fields.List(fields.Nested(PolicyRuleSchema), required=True)
 
 
 def dump_pack(pack: Pack) -> dict[str, Any]:
