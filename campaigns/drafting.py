@@ -13,7 +13,7 @@ import ledger
 from campaigns import disclosures, linting, rules
 from campaigns.products import read_facts
 from campaigns.queries import Campaign, read_campaign
-from loyalty import points, proposals
+from loyalty import policy, proposals
 from loyalty.programmes import Programme
 from loyalty.web import Caller, NotFound, Refused
 from loyalty.web.validation import MESSAGES, point_to
@@ -129,7 +129,7 @@ def _save(
 def _refuse_deposits(document: Mapping[str, Any]) -> None:
     """Refuse to keep, even as a draft, a rule by which deposits would be rewarded."""
     rule = document.get("offer", {}).get("earning_rule")
-    places = list(points.deposit_places(rule)) if rule is not None else []
+    places = list(policy.deposit_places(rule)) if rule is not None else []
     if places:
         raise Refused(
             "promo.deposit-reward",

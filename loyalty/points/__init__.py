@@ -6,7 +6,6 @@ from loyalty.points.earning import NewPurchase, Outcome, Recorded, Refused, reco
 from loyalty.points.expiry import expire_inactive, expire_points, release_lapsed_holds
 from loyalty.points.refunds import NewRefund, Refunded, record_refund
 from loyalty.points.rulebook import decide_rule, propose_rule, read_rulebook
-from loyalty.points.rules import deposit_places
 from loyalty.points.rules_schemas import DocumentSchema, load_document
 
 __all__ = [
@@ -22,7 +21,6 @@ __all__ = [
     "Unconfirmed",
     "confirm",
     "decide_rule",
-    "deposit_places",
     "expire_inactive",
     "expire_points",
     "load_document",
