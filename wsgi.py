@@ -6,6 +6,9 @@ from campaigns import api as campaigns
 from loyalty.audit import api as audit
 from loyalty.benefits import api as benefits
 from loyalty.benefits import pages as benefit_pages
+from loyalty.coupons import series_api as coupon_series
+from loyalty.coupons import till_api as coupon_tills
+from loyalty.coupons import wallet_api as coupon_wallet
 from loyalty.customers import api as customers
 from loyalty.customers import pages as customer_pages
 from loyalty.customers import sign_in as customer_sign_in
@@ -55,6 +58,9 @@ BLUEPRINTS: list[Blueprint] = [
     points_reports.blueprint,
     earning_rules.blueprint,
     campaigns.blueprint,
+    coupon_series.blueprint,
+    coupon_wallet.blueprint,
+    coupon_tills.blueprint,
 ]
 
 

@@ -29,6 +29,7 @@ WALLET = text(
     ORDER BY c.id DESC LIMIT :limit"""
 )
 ONE = text(f"{_SELECT} WHERE c.id = :coupon AND s.programme_id = :programme")
+OWNED = text(f"{_SELECT} WHERE c.id = :coupon AND c.customer_id = :customer")
 CODE = text("SELECT digest, sealed FROM loyalty.coupons WHERE id = :coupon")
 EVENTS = text("""
 SELECT e.seq, e.kind, e.redemption_id, e.discount, e.worth, e.ours, e.remaining, e.reason, e.at,
@@ -99,6 +100,15 @@ def find_own(session: Session, programme: Programme, customer_id: int, coupon_id
     if found.customer_id != customer_id:
         raise NotFound
     return found
+
+
+def find_owned(session: Session, customer_id: int, coupon_id: int) -> Coupon:
+    """Return a coupon of this customer's in whichever programme. Raises `NotFound`."""
+    asked = {"coupon": coupon_id, "customer": customer_id}
+    found = _coupons(session, session.execute(OWNED, asked).all())
+    if not found:
+        raise NotFound
+    return found[0]
 
 
 def read_code(session: Session, coupon_id: int) -> str:

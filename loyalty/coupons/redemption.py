@@ -300,3 +300,10 @@ def _done(draft: _Draft, desk: Desk, row: Any) -> Act:
         row.recorded_at,
         tuple(draft.taken),
     )
+
+
+def find_act(session: Session, desk: Desk, kind: str, reference: str) -> int | None:
+    """Return the number of what a desk's partner did under a reference, if it did."""
+    asked = {"partner": desk.partner_id, "kind": kind, "references": [reference]}
+    row = session.execute(KNOWN, asked).one_or_none()
+    return None if row is None else int(row.id)

@@ -200,7 +200,7 @@ def _restore(row: Any, taken: Taken, series: Series, kind: str) -> dict[str, Any
     if is_over or not (terms.refundable or kind == VOID):
         step = _step(row, "", "restored", row.state, row.remaining)
     else:
-        left = row.remaining + taken.discount if terms.partial else row.worth
+        left = row.remaining + taken.discount if terms.divisible else row.worth
         step = _step(row, "", "restored", "held" if row.state == "held" else "issued", left)
     return _with_sums(step, taken, series)
 

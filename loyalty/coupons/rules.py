@@ -69,7 +69,7 @@ class Terms:
     stackable: bool = False
     bound: bool = True
     refundable: bool = True
-    partial: bool = False
+    divisible: bool = False
     claimable: bool = False
     short_code: bool = False
     ours: int = WHOLE
@@ -243,7 +243,7 @@ def share(worth: int, ours: int) -> int:
 
 def remaining_after(terms: Terms, remaining: int, answer: Answer) -> int:
     """Return what is left of a coupon after a use: a part where the terms allow parts."""
-    return remaining - answer.discount if terms.partial else 0
+    return remaining - answer.discount if terms.divisible else 0
 
 
 def validity(terms: Terms, at: datetime, zone: ZoneInfo) -> tuple[datetime, datetime] | None:
@@ -290,7 +290,7 @@ def read_terms(document: dict[str, Any]) -> Terms:
     )
 
 
-_FLAGS = ("stackable", "bound", "refundable", "partial", "claimable", "short_code")
+_FLAGS = ("stackable", "bound", "refundable", "divisible", "claimable", "short_code")
 
 
 def _instant(written: str | None) -> datetime | None:

@@ -201,6 +201,23 @@ class ReconciledListSchema(Schema):
     redemptions = fields.List(fields.Nested(ReconciledSchema), required=True)
 
 
+class KeySchema(Schema):
+    """A public key as a JWK (RFC 8037)."""
+
+    kty = fields.String(required=True)
+    crv = fields.String(required=True)
+    x = fields.String(required=True)
+    kid = fields.String(required=True)
+    alg = fields.String(required=True)
+    use = fields.String(required=True)
+
+
+class KeysSchema(Schema):
+    """A JWK set."""
+
+    keys = fields.List(fields.Nested(KeySchema), required=True)
+
+
 def load_ticket(content: dict[str, Any], reference: str = "") -> Ticket:
     """Return what a body of these schemas shows as a ticket."""
     return Ticket(

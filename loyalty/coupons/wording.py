@@ -24,6 +24,10 @@ REASONS: Mapping[str, Bilingual] = {
     "nothing-eligible": Bilingual("没有可用此券的商品", "nothing in the basket is eligible"),
     "not-stackable": Bilingual("不能与其他券同用", "it does not go with the other coupons"),
     "nothing-left-to-pay": Bilingual("已无需再付款", "nothing is left to pay for it"),
+    "bad-token": Bilingual("令牌不是我们签发的", "the token is not one that we signed"),
+    "token-over": Bilingual("核销时令牌已失效", "the token had lapsed when it was taken"),
+    "reported-late": Bilingual("上报过迟", "it was reported too late"),
+    "reference-reused": Bilingual("编号已用于别的内容", "the reference stands for something else"),
     "used-up-today": Bilingual("今日名额已用完", "today's uses are used up"),
 }
 

@@ -25,6 +25,7 @@ from loyalty.staff.second_factor import code_now
 from loyalty.staff.second_factor import new_written as new_second_factor
 from loyalty.staff.second_factor import read_written as read_second_factor
 from loyalty.staff.sign_in import invite, set_credentials
+from loyalty.staff.signing import BadSignature, public_keys, read_claims, sign_claims
 from loyalty.staff.tokens import (
     DEVELOPMENT,
     Issued,
@@ -36,6 +37,7 @@ from loyalty.staff.tokens import (
 
 __all__ = [
     "DEVELOPMENT",
+    "BadSignature",
     "Issued",
     "add_client",
     "add_key",
@@ -56,10 +58,13 @@ __all__ = [
     "new_second_factor",
     "open_client",
     "open_hand_over",
+    "public_keys",
+    "read_claims",
     "read_second_factor",
     "revoke_older_secrets",
     "revoke_role",
     "roles_of",
     "set_credentials",
+    "sign_claims",
     "verify_token",
 ]

@@ -54,18 +54,25 @@ class SigningKeys:
         self._lock = threading.Lock()
         self._read: tuple[int, dict[str, OKPKey]] = (-1, {})
 
-    def sign(self, claims: dict[str, Any]) -> str:
-        """Return `claims` as a token signed with the newest key."""
+    def sign(self, claims: dict[str, Any], kind: str = TOKEN_TYPE) -> str:
+        """Return `claims` as a token of this kind, signed with the newest key."""
         kid, key = list(self._keys().items())[-1]
-        header = {"alg": TOKEN_ALGORITHM, "typ": TOKEN_TYPE, "kid": kid}
+        header = {"alg": TOKEN_ALGORITHM, "typ": kind, "kid": kid}
         return jwt.encode(header, claims, key, registry=_TOKENS)
 
-    def open(self, token: str) -> dict[str, Any]:
-        """Return the claims of a token that we signed; raises `BadSignature`."""
+    def open(self, token: str, kind: str = TOKEN_TYPE) -> dict[str, Any]:
+        """Return the claims of a token of this kind that we signed; raises `BadSignature`."""
         header, claims = open_token(token, reversed(self._keys().values()), _TOKENS)
-        if set(header) != {"alg", "typ", "kid"} or header["typ"] != TOKEN_TYPE:
+        if set(header) != {"alg", "typ", "kid"} or header["typ"] != kind:
             raise BadSignature("header")
         return claims
+
+    def public(self) -> list[dict[str, Any]]:
+        """Return the public halves of the live keys as JWKs, for whoever checks offline."""
+        return [
+            {**key.as_dict(private=False), "kid": kid, "alg": TOKEN_ALGORITHM, "use": "sig"}
+            for kid, key in self._keys().items()
+        ]
 
     def rotate(self) -> str:
         """Make a new key, which signs from now on; return its key id."""
@@ -102,6 +109,21 @@ def signing_keys() -> SigningKeys:
     """Return the signing keys of this installation."""
     folder = keys_folder()
     return _folders.setdefault(folder, SigningKeys(folder))
+
+
+def sign_claims(kind: str, claims: dict[str, Any]) -> str:
+    """Return claims of another kind than access (`coupon+jwt`) as a token that we signed."""
+    return signing_keys().sign(claims, kind)
+
+
+def read_claims(kind: str, token: str) -> dict[str, Any]:
+    """Return the claims of a token of this kind that we signed; raises `BadSignature`."""
+    return signing_keys().open(token, kind)
+
+
+def public_keys() -> list[dict[str, Any]]:
+    """Return the keys with which others check what we sign."""
+    return signing_keys().public()
 
 
 def open_token(

@@ -166,6 +166,7 @@ def _describe_rules(route: Endpoint) -> str:
         Kind.TOKEN: "Needs a valid token of any kind.",
         Kind.SYSTEM: f"For clients with the scope `{access.scope}`.",
         Kind.CUSTOMER: f"For the customer themselves or a client, with the scope `{access.scope}`.",
+        Kind.PARTNER: f"For clients of partners with the scope `{access.scope}`.",
         Kind.STAFF: f"For staff with one of the roles {', '.join(sorted(access.roles))}.",
     }[Kind(access.kind)]
     if access.kind == Kind.STAFF and access.scope:

@@ -32,7 +32,7 @@ TERMS: dict[str, Any] = {
     "stackable": False,
     "bound": True,
     "refundable": True,
-    "partial": False,
+    "divisible": False,
     "claimable": True,
     "short_code": False,
     "ours": 10_000,

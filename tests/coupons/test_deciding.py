@@ -38,7 +38,7 @@ all_terms = st.builds(
     minimum=amounts,
     categories=st.frozensets(st.sampled_from(["books", "food"])),
     stackable=st.booleans(),
-    partial=st.booleans(),
+    divisible=st.booleans(),
     ours=st.integers(0, WHOLE),
 )
 

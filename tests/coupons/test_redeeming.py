@@ -112,7 +112,7 @@ def test_several_tickets_of_one_call_are_done_in_their_order(world: World) -> No
 
 
 def test_a_part_may_be_used_where_the_terms_allow_it(world: World) -> None:
-    (code,) = issue_codes(world, add_series(world, partial=True, minimum=0))
+    (code,) = issue_codes(world, add_series(world, divisible=True, minimum=0))
     first = redeemed(world, ticket(world, [code], "t1", basket(500)))
     assert (first.discount, first.taken[0].remaining) == (500, 1_500)
     second = redeemed(world, ticket(world, [code], "t2", basket(9_000)))

@@ -71,7 +71,7 @@ def test_another_partner_undoes_nothing(world: World) -> None:
 
 
 def test_parts_come_back_as_they_went(world: World) -> None:
-    (code,) = issue_codes(world, add_series(world, partial=True, minimum=0))
+    (code,) = issue_codes(world, add_series(world, divisible=True, minimum=0))
     first = redeemed(world, ticket(world, [code], "t1", basket(500)))
     second = redeemed(world, ticket(world, [code], "t2", basket(9_000)))
     coupon = first.taken[0].coupon_id
