@@ -6,6 +6,7 @@ from campaigns import api as campaigns
 from loyalty.audit import api as audit
 from loyalty.benefits import api as benefits
 from loyalty.benefits import pages as benefit_pages
+from loyalty.coupons import batches_api as coupon_batches
 from loyalty.coupons import series_api as coupon_series
 from loyalty.coupons import till_api as coupon_tills
 from loyalty.coupons import wallet_api as coupon_wallet
@@ -23,6 +24,7 @@ from loyalty.points import rules_api as earning_rules
 from loyalty.policy import api as policy
 from loyalty.proof import api as proof
 from loyalty.proposals import api as proposals
+from loyalty.rewards import api as rewards
 from loyalty.staff import api as staff
 from loyalty.staff import console as staff_console
 from loyalty.tiers import api as tiers
@@ -59,8 +61,10 @@ BLUEPRINTS: list[Blueprint] = [
     earning_rules.blueprint,
     campaigns.blueprint,
     coupon_series.blueprint,
+    coupon_batches.blueprint,
     coupon_wallet.blueprint,
     coupon_tills.blueprint,
+    rewards.blueprint,
 ]
 
 

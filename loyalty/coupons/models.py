@@ -154,6 +154,7 @@ class CouponRow(Base):
         CheckConstraint("(state = 'held') = (held_by IS NOT NULL)", name="held_by"),
         CheckConstraint("(state = 'held') = (held_until IS NOT NULL)", name="held_until"),
         Index(None, "customer_id", "id", postgresql_where=text("customer_id IS NOT NULL")),
+        Index(None, "batch_id", "id", postgresql_where=text("batch_id IS NOT NULL")),
         Index(None, "valid_until", postgresql_where=text("state IN ('issued', 'held')")),
         {"schema": SCHEMA, "postgresql_with": {"fillfactor": 90}},
     )

@@ -45,14 +45,14 @@ class CouponPageQuery(PageQuery):
     programme = Reference(load_default=None)
 
 
-class NamesSchema(Schema):
+class CouponNamesSchema(Schema):
     """What customers read, in Chinese and in English."""
 
     zh = Text(60, required=True)
     en = Text(60, required=True)
 
 
-class ValueSchema(Schema):
+class CouponValueSchema(Schema):
     """What a coupon is worth: `amount` off, or for `percent` at most `amount`.
 
     For goods and services `amount` is what the partner is owed for handing them over.
@@ -86,7 +86,7 @@ class HourField(Text):
         return f"{found:%H:%M}"
 
 
-class HoursSchema(Schema):
+class CouponHoursSchema(Schema):
     """From which hour to which, of the programme's zone; the end is not part of it."""
 
     opens = HourField(required=True, data_key="from")
@@ -98,14 +98,14 @@ class HoursSchema(Schema):
             raise ValidationError("before_start", "to")
 
 
-class ValiditySchema(Schema):
+class CouponValiditySchema(Schema):
     """When a coupon may be used: between instants, for days from its issue, on days and hours."""
 
     starts_at = Instant(load_default=None)
     ends_at = Instant(load_default=None)
     days = Whole(0, LONGEST_DAYS, load_default=None)
     weekdays = fields.List(Whole(1, 7), load_default=list, validate=validate.Length(0, 7))
-    hours = fields.Nested(HoursSchema, load_default=None)
+    hours = fields.Nested(CouponHoursSchema, load_default=None)
 
     @validates_schema
     def _check(self, content: dict[str, Any], **_: Any) -> None:
@@ -116,7 +116,7 @@ class ValiditySchema(Schema):
             raise ValidationError("before_start", "ends_at")
 
 
-class LimitsSchema(Schema):
+class CouponLimitsSchema(Schema):
     """How many are issued in all, in a day, to a person; and how many are used in a day."""
 
     total = Whole(1, MOST_COUNT, load_default=None)
@@ -128,9 +128,9 @@ class LimitsSchema(Schema):
 class SeriesTermsSchema(Schema):
     """What the coupons of a series promise. `ours` is our share in basis points."""
 
-    names = fields.Nested(NamesSchema, required=True)
+    names = fields.Nested(CouponNamesSchema, required=True)
     conditions = fields.Nested(TextsSchema, required=True)
-    value = fields.Nested(ValueSchema, required=True)
+    value = fields.Nested(CouponValueSchema, required=True)
     minimum = Whole(0, MOST_WORTH, load_default=0)
     categories = fields.List(Reference(), load_default=list, validate=validate.Length(0, 100))
     partners = fields.List(
@@ -139,8 +139,8 @@ class SeriesTermsSchema(Schema):
     outlets = fields.List(
         PublicId("otl"), load_default=list, validate=validate.Length(0, MOST_LISTED)
     )
-    validity = fields.Nested(ValiditySchema, required=True)
-    limits = fields.Nested(LimitsSchema, load_default=lambda: LimitsSchema().load({}))
+    validity = fields.Nested(CouponValiditySchema, required=True)
+    limits = fields.Nested(CouponLimitsSchema, load_default=lambda: CouponLimitsSchema().load({}))
     budget = Whole(0, MOST_BUDGET, load_default=None, allow_none=True)
     stackable = Truth(load_default=False)
     bound = Truth(load_default=True)
@@ -185,14 +185,14 @@ class SeriesPageSchema(Schema):
     next_cursor = fields.String(required=True, allow_none=True)
 
 
-class HaltSchema(Schema):
+class SeriesHaltSchema(Schema):
     """Why a series is stopped."""
 
     programme = Reference(load_default=None)
     reason = Code(required=True)
 
 
-class HaltedSchema(Schema):
+class SeriesHaltedSchema(Schema):
     """A series that is stopped."""
 
     code = fields.String(required=True)
@@ -240,7 +240,7 @@ class NewClaimOfCouponSchema(Schema):
     reference = Reference(required=True)
 
 
-class StateSchema(Schema):
+class CouponStateSchema(Schema):
     """A state and what it means."""
 
     code = fields.String(required=True)
@@ -252,14 +252,14 @@ class CouponSchema(Schema):
 
     coupon_id = PublicId("cpn", required=True)
     series = fields.String(required=True)
-    names = fields.Nested(NamesSchema, required=True)
+    names = fields.Nested(CouponNamesSchema, required=True)
     conditions = fields.Nested(TextsSchema, required=True)
     kind = fields.String(required=True)
     amount = fields.Integer(required=True)
     basis_points = fields.Integer(required=True, allow_none=True)
     minimum = fields.Integer(required=True)
     remaining = fields.Integer(required=True)
-    state = fields.Nested(StateSchema, required=True)
+    state = fields.Nested(CouponStateSchema, required=True)
     valid_from = Instant(required=True)
     valid_until = Instant(required=True)
     issued_at = Instant(required=True)
@@ -311,7 +311,7 @@ class CouponFileSchema(CouponSchema):
     events = fields.List(fields.Nested(CouponEventSchema), required=True)
 
 
-class WithdrawalSchema(Schema):
+class CouponWithdrawalSchema(Schema):
     """Why a coupon is withdrawn."""
 
     programme = Reference(load_default=None)

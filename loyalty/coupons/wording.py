@@ -138,3 +138,24 @@ _declare(
     ("只能在核销当日作废", "A redemption can be voided on its own day only"),
     ("请改用撤销。", "Reverse it instead."),
 )
+_declare(
+    "batch-unfinished",
+    409,
+    ("批次尚未完成", "The batch is not finished"),
+    ("券还在制作中", "Its coupons are still being made"),
+    ("请待完成后再取。", "Come back when it is done."),
+)
+_declare(
+    "codes-given",
+    409,
+    ("券码已取过", "The codes were given"),
+    ("券码文件只能取一次", "The file of codes can be fetched once"),
+    ("如已遗失,请收回该批并重制。", "Where it is lost, withdraw the batch and make another."),
+)
+_declare(
+    "codes-over",
+    409,
+    ("已过取码期限", "Too late to fetch the codes"),
+    ("券码须在制作完成后 24 小时内取走", "Codes are to be fetched within 24 hours"),
+    ("请重新制作一批。", "Make another batch."),
+)

@@ -201,6 +201,8 @@ CREATE TABLE loyalty.coupons (
 ) WITH (fillfactor = 90);
 CREATE INDEX ix_coupons_customer_id_id
     ON loyalty.coupons (customer_id, id) WHERE customer_id IS NOT NULL;
+CREATE INDEX ix_coupons_batch_id_id
+    ON loyalty.coupons (batch_id, id) WHERE batch_id IS NOT NULL;
 CREATE INDEX ix_coupons_valid_until
     ON loyalty.coupons (valid_until) WHERE state IN ('issued', 'held');
 CREATE TABLE loyalty.coupon_events (

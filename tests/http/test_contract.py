@@ -32,7 +32,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from loyalty.web import Endpoint, ids
-from tests.http.bearers import LET_IN, Bearer, customers, judge, people, systems
+from tests.http.bearers import LET_IN, Bearer, customers, judge, partners, people, systems
+from tests.partners.builders import add_partner
 from tests.points.builders import World, purchase, record
 from tests.staff.conftest import add_account
 
@@ -64,6 +65,7 @@ def bearers(client: FlaskClient, world: World, branch: int, scopes: frozenset[st
         Bearer("nobody", None),
         next(systems(client, rich, scopes)),
         next(customers(rich, world.customers["00001"], scopes)),
+        next(partners(client, add_partner("harbour-mall"), scopes)),
         *people(branch),
     ]
 
