@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 ENVIRONMENTS = ("production", "development", "test")
+# Requests a minute. A system carries the traffic of many people; a person clicks.
+RATES: Mapping[str, int] = {"system": 60_000, "partner": 3_000, "staff": 600, "customer": 120}
 
 
 class BadSetting(Exception):
@@ -28,6 +30,7 @@ class Settings:
     port: int
     issuer: str
     metrics_token: str
+    rates: Mapping[str, int]
 
     @property
     def is_production(self) -> bool:
@@ -55,7 +58,29 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         port=port,
         issuer=environ.get("QUANYI_ISSUER") or f"http://127.0.0.1:{port}",
         metrics_token=environ.get("METRICS_TOKEN", ""),
+        rates=read_rates(environ),
     )
+
+
+def read_rates(environ: Mapping[str, str]) -> Mapping[str, int]:
+    """Return how many requests a minute each kind of caller may send; raises `BadSetting`.
+
+    `QUANYI_RATES` names what differs, as in `customer=60 system=200000`; 0 is without a limit,
+    and `off` is none for anybody.
+    """
+    value = environ.get("QUANYI_RATES", "")
+    if value == "off":
+        return {}
+    rates = dict(RATES)
+    for part in value.split():
+        kind, _, number = part.partition("=")
+        if kind not in RATES or not (number.isascii() and number.isdigit()):
+            raise BadSetting(
+                f"QUANYI_RATES is {value!r}; set it to off, or to requests a minute by kind,"
+                f" as in customer=60; kinds are {', '.join(RATES)}"
+            )
+        rates[kind] = int(number)
+    return {kind: number for kind, number in rates.items() if number}
 
 
 def read_home(environ: Mapping[str, str]) -> Path:

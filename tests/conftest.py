@@ -57,6 +57,7 @@ def environment(
     for name in ("QUANYI_KEYS", "QUANYI_ISSUER", "METRICS_TOKEN", "PORT"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("QUANYI_ENV", "test")
+    monkeypatch.setenv("QUANYI_RATES", "off")  # tests call as fast as they can
     monkeypatch.setenv("QUANYI_HOME", str(tmp_path))
     monkeypatch.setenv("REDIS_URL", redis_url)
     create_keys(tmp_path / "keys")

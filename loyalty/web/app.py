@@ -13,6 +13,7 @@ from loyalty.web.access import Caller
 from loyalty.web.bearer import BearerTokens, Verify
 from loyalty.web.envelope import Envelope
 from loyalty.web.errors import Refused, register_translations
+from loyalty.web.rates import Rates
 
 RecordDenial = Callable[[Caller, str, str], None]
 Recognise = Callable[[Session, int], Caller | None]
@@ -20,11 +21,12 @@ Recognise = Callable[[Session, int], Caller | None]
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """What the layers above lend to this one: who a token belongs to, where denials are kept."""
+    """What every route uses: whose a token is, where denials are kept, who calls how often."""
 
     tokens: BearerTokens
     record_denial: RecordDenial
     people: "People"
+    rates: Rates
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ def create_app(
         BearerTokens(verify or _verify_nothing),
         record_denial or _record_nothing,
         people or People(),
+        Rates(chosen.rates, chosen.redis_url),
     )
     templating.prepare(app)
     register_translations(app)

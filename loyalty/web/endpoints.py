@@ -345,6 +345,7 @@ def _find_caller(declared: Endpoint, path: dict[str, Any]) -> Caller:
         wiring = current_app.extensions["quanyi"]
         caller = wiring.tokens.find_caller(environ.get("HTTP_AUTHORIZATION"), request_id)
         environ["quanyi.caller"] = caller
+        environ["quanyi.rate"] = wiring.rates.admit(caller)
         access.check(caller)
     if path:
         resolve_path(caller, path, declared.id_parameters)

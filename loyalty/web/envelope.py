@@ -47,6 +47,9 @@ class Envelope:
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             headers.extend(self._fixed)
             headers.append(("X-Request-Id", request_id))
+            standing = environ.get("quanyi.rate")
+            if standing is not None:
+                headers.extend(standing.headers())
             trace = environ.get("HTTP_TRACEPARENT")
             if trace and _TRACEPARENT.fullmatch(trace):
                 headers.append(("traceparent", trace))

@@ -95,7 +95,7 @@ def problem_codes(route: Endpoint) -> list[str]:
     """Return every problem that a route may answer: its own, and those of its kind."""
     codes = list(route.problems)
     if route.access.kind != Kind.PUBLIC:
-        codes.append("unauthenticated")
+        codes += ["unauthenticated", "too-many-requests"]
     if route.access.scope:
         codes.append("insufficient-scope")
     if route.access.kind not in (Kind.PUBLIC, Kind.TOKEN):
