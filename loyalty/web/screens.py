@@ -126,6 +126,7 @@ def _find_caller(declared: Endpoint) -> Caller | None:
         return None
     caller = caller.signed(signed.fingerprint, request_id)
     g.caller = request.environ["quanyi.caller"] = caller
+    request.environ["quanyi.rate"] = wiring.rates.admit(caller)
     access.check(caller)
     return caller
 
