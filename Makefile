@@ -2,13 +2,14 @@
 #
 #   make run     start it all on this machine; PORT, DATABASE_URL, REDIS_URL, QUANYI_HOME are heard
 #   make test    run the tests; ARGS="tests/local -k lock" picks some
+#   make test-postgres BIN=/usr/lib/postgresql/15/bin   the same with another PostgreSQL's binaries
 #   make check   what has to pass before a change goes in: style, types, tests
 #   make bench   measure against the limit of this machine
 #   make lock    work the lock files out anew from setup.cfg
 #   make clean   remove what these made; the data in .quanyi stay
 
 MAKEFLAGS += --no-print-directory
-.PHONY: run test check bench lock clean environment environment-dev
+.PHONY: run test test-postgres check bench lock clean environment environment-dev
 
 ifndef PYTHON
 PYTHON := $(shell for name in python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -29,6 +30,13 @@ run: environment
 
 test: environment-dev
 	.venv/bin/python -m pytest -n 2 $(ARGS)
+
+# What leans on the database: its functions, guards and plans, and the launcher itself.
+ON_POSTGRES = tests/migrations tests/ledger tests/points tests/customers tests/local/test_postgres.py
+
+test-postgres: environment-dev
+	@"$(BIN)/postgres" --version
+	QUANYI_POSTGRES_BIN="$(BIN)" .venv/bin/python -m pytest $(or $(ARGS),$(ON_POSTGRES))
 
 check: environment-dev
 	.venv/bin/python -m ruff check .

@@ -14,14 +14,31 @@ from loyalty import audit, outbox, programmes
 from loyalty.database import transaction
 from loyalty.points import intake
 from loyalty.points.files import BadFile
-from loyalty.points.import_schemas import ImportSchema, NewImportSchema, dump_import
-from loyalty.web import Access, Caller, Kind, NotFound, Refused, endpoint, ids, page
+from loyalty.points.import_schemas import (
+    ImportSchema,
+    ImportsPageSchema,
+    NewImportSchema,
+    dump_import,
+)
+from loyalty.web import (
+    Access,
+    Answer,
+    Caller,
+    Kind,
+    NotFound,
+    Refused,
+    cursors,
+    endpoint,
+    ids,
+    page,
+)
 
 blueprint = Blueprint("imports", __name__)
 
 LARGEST_FILE = 64 * 1024 * 1024
 FAULTS_AT_ONCE = 5000
 BOM = "\ufeff"
+_LIST = "imports"
 _ACCESS = Access.staff("head_office", or_system="imports:write")
 
 
@@ -74,6 +91,31 @@ def put_file(session: Session, caller: Caller, import_id: int, upload: Path) -> 
     detail = {"rows": staged.total, "faulty": staged.faulty}
     audit.record(session, caller, "import.staged", "import", import_id, detail)
     return dump_import(staged)
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/v1/imports",
+    access=_ACCESS,
+    query=cursors.PageQuery,
+    answer=ImportsPageSchema,
+    reading=True,
+    summary=("查看导入列表", "List imports"),
+    problems=("invalid-cursor",),
+)
+def get_imports(session: Session, caller: Caller, query: dict[str, Any]) -> Answer:
+    """Answer one page, newest first; a system sees those that it opened itself."""
+    position = cursors.read(_LIST, query["cursor"])
+    found = intake.list_imports(
+        session,
+        before=position[0] if position else None,
+        limit=query["limit"] + 1,
+        opened_by=caller.id if caller.kind == Kind.SYSTEM else None,
+    )
+    return cursors.page_of(
+        _LIST, found, query["limit"], position=lambda row: [row.id], dump=dump_import
+    )
 
 
 @endpoint(

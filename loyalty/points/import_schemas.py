@@ -109,6 +109,13 @@ class ImportSchema(Schema):
     staged_at = Instant(required=True, allow_none=True)
 
 
+class ImportsPageSchema(Schema):
+    """One page of imports, newest first."""
+
+    items = fields.List(fields.Nested(ImportSchema), required=True)
+    next_cursor = fields.String(required=True, allow_none=True)
+
+
 def dump_import(row: Row[Any]) -> dict[str, Any]:
     """Return an import as its callers see it; `row` is what `intake.find_import` returns."""
     return {

@@ -39,12 +39,17 @@ INSERT INTO loyalty.imports (programme_id, source, mapping, register_unknown, cr
 VALUES (:programme, :source, CAST(:mapping AS jsonb), :register_unknown, :created_by) RETURNING id
 """)
 
-FIND = text("""
+_IMPORTS = """
 SELECT i.*, p.code AS programme, r.state, r.error
 FROM loyalty.imports i JOIN loyalty.programmes p ON p.id = i.programme_id
 LEFT JOIN loyalty.runs r ON r.id = i.run_id
-WHERE i.id = :id
-""")
+"""
+FIND = text(f"{_IMPORTS} WHERE i.id = :id")
+LIST = text(
+    f"""{_IMPORTS}
+    WHERE i.id < :before AND (CAST(:opened_by AS text) IS NULL OR i.created_by = :opened_by)
+    ORDER BY i.id DESC LIMIT :limit"""
+)
 
 LOCK = text("""
 SELECT staged_at, run_id, created_at < clock_timestamp() - make_interval(days => :days) AS is_old
@@ -433,6 +438,14 @@ def find_import(session: Session, import_id: int) -> Row[Any]:
     if row is None:
         raise NotFound
     return row
+
+
+def list_imports(
+    session: Session, *, before: int | None, limit: int, opened_by: str | None = None
+) -> list[Row[Any]]:
+    """Return up to `limit` imports as `find_import` does, newest first, below a number."""
+    asked = {"before": 2**62 if before is None else before, "limit": limit}
+    return list(session.execute(LIST, {**asked, "opened_by": opened_by}))
 
 
 def find_latest(session: Session, programme: Programme, source: str) -> int | None:

@@ -115,6 +115,21 @@ def test_another_system_sees_nothing_of_it(bank: Sender, application: FlaskClien
         assert other.post(f"{path}/{act}").status_code == 404
 
 
+def test_the_list_goes_page_by_page_and_shows_a_system_its_own(
+    bank: Sender, application: FlaskClient
+) -> None:
+    other = Sender(application, "other")
+    paths = [bank.open() for _ in range(3)]
+    other.open()
+    first = bank.get("/v1/imports?limit=2").json
+    rest = bank.get(f"/v1/imports?limit=2&cursor={first['next_cursor']}").json
+    shown = [one["import_id"] for one in (*first["items"], *rest["items"])]
+    assert shown == [path.rpartition("/")[2] for path in reversed(paths)]
+    assert rest["next_cursor"] is None
+    assert first["items"][0] == bank.get(paths[2]).json
+    assert len(other.get("/v1/imports").json["items"]) == 1
+
+
 def test_systems_cannot_use_up_each_others_numbers(bank: Sender, application: FlaskClient) -> None:
     other = Sender(application, "other")
     layout = {"columns": {**LAYOUT["columns"], "reference": "no"}}
