@@ -19,14 +19,14 @@ from typing import Any
 import click
 import psycopg
 
-from bench import growth, http, importing, limits, posting, report
+from bench import coupons, growth, http, importing, limits, posting, report
 from bench.callers import measure_rate
 from bench.report import Figure
 from loyalty.database import engine, forget_engines
 from loyalty.settings import settings
 from tests.servers import Database, announce, cloned_database, running_servers
 
-SECTIONS = ("posting", "http", "import", "growth")
+SECTIONS = ("posting", "http", "import", "coupons", "redeeming", "growth")
 
 
 @click.command()
@@ -37,6 +37,7 @@ SECTIONS = ("posting", "http", "import", "growth")
 @click.option(
     "--transfers", default=10_000_000, show_default=True, help="Size of the large ledger."
 )
+@click.option("--coupons", "batch", default=1_000_000, show_default=True, help="Coupons to issue.")
 @click.option("--write/--no-write", default=False, help="Write docs/bench.json and docs/bench.svg.")
 def main(
     only: tuple[str, ...],
@@ -44,6 +45,7 @@ def main(
     seconds: float,
     wallets: int,
     transfers: int,
+    batch: int,
     write: bool,
 ) -> None:
     """Measure the ledger, the API and the import beside the limits of this machine."""
@@ -63,6 +65,10 @@ def main(
                         found = _http(database, rounds, seconds)
                     case "import":
                         found = _import(database)
+                    case "coupons":
+                        found = _issue(database, batch)
+                    case "redeeming":
+                        found = _redeem(database, rounds, seconds)
                     case _:
                         found = _growth(database, rounds, seconds, transfers)
                 figures += found
@@ -168,6 +174,23 @@ def _http(database: Database, rounds: int, seconds: float) -> list[Figure]:
         Figure("GET points over HTTP", "requests/s", *read, wanted=0.4),
         Figure("POST one purchase over HTTP", "requests/s", *write, wanted=0.3),
     ]
+
+
+def _issue(database: Database, size: int) -> list[Figure]:
+    seconds = coupons.issue_batch(size)
+    copied = coupons.copy_again(database.superuser_url)
+    click.echo(f"{size:,} coupons in {seconds:.1f} s; COPY of the same rows {copied:.1f} s")
+    ours, limit = [size / seconds], [size / copied]
+    return [Figure("coupons issued in a batch", "coupons/s", ours, limit, wanted=0.15)]
+
+
+def _redeem(database: Database, rounds: int, seconds: float) -> list[Figure]:
+    world = coupons.build_world(20_000)
+    with http.serve({**_environ(), "DATABASE_URL": database.web_url}) as port:
+        arguments = {**world, "port": port, "environ": _environ()}
+        ours, limit = "bench.coupons:call_redeem", "bench.http:call_ping"
+        rates = _take_turns(rounds, seconds, ours, limit, arguments, (2, 8))
+    return [Figure("POST one redemption over HTTP", "requests/s", *rates, wanted=0.25)]
 
 
 def _import(database: Database) -> list[Figure]:

@@ -5,6 +5,7 @@ from loyalty.coupons.acts import Act, Taken, read_acts
 from loyalty.coupons.checking import Desk, Ticket, Verdict, check
 from loyalty.coupons.ending import cancel, expire_coupons, withdraw
 from loyalty.coupons.issuance import Issued, NotIssued, Order, issue, issue_one
+from loyalty.coupons.queries import Coupon, find_own, list_coupons, read_code
 from loyalty.coupons.redemption import Rejected, hold, redeem
 from loyalty.coupons.reversal import release, reverse, void
 from loyalty.coupons.rules import Line
@@ -19,6 +20,7 @@ from loyalty.coupons.series import (
 
 __all__ = [
     "Act",
+    "Coupon",
     "Desk",
     "Issued",
     "Line",
@@ -33,13 +35,16 @@ __all__ = [
     "cancel",
     "check",
     "expire_coupons",
+    "find_own",
     "find_series",
     "halt_series",
     "hold",
     "issue",
     "issue_one",
+    "list_coupons",
     "list_series",
     "read_acts",
+    "read_code",
     "redeem",
     "release",
     "resume_series",

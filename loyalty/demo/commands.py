@@ -4,7 +4,7 @@ import click
 
 from loyalty import customers, outbox, staff
 from loyalty.database import transaction
-from loyalty.demo import accounts, people, purchases, sample
+from loyalty.demo import accounts, coupons, people, purchases, sample
 from loyalty.points import intake
 from loyalty.points.commands import apply_import, say_result, stage_file, sweep_lapsed
 from loyalty.settings import CHECKOUT, settings
@@ -13,6 +13,7 @@ from loyalty.web import Caller, ids
 PEOPLE_AT_ONCE = 1000
 SHOWN = "10370"
 """A platinum customer with nine purchases, the last one on the last day."""
+WITH_COUPONS = ("00001", "00002", "00003")
 
 
 @click.group("demo")
@@ -42,8 +43,20 @@ def load(shift: bool) -> None:
     if import_id is None:
         _register()
         import_id = _stage(shift)
-    if not _apply(import_id):
+    is_new = _apply(import_id)
+    _give_coupons()
+    if not is_new:
         click.echo("样例数据已经装载 / the demo is loaded")
+
+
+def _give_coupons() -> None:
+    """Open the sample's series and rewards, and give some customers coupons; each once."""
+    with transaction() as session:
+        programme = sample.open_sample(session)
+        coupons.open_coupons(session, programme)
+        found = customers.find_by_reference(session, [SHOWN, *WITH_COUPONS])
+    with transaction() as session:
+        coupons.give_coupons(session, programme, sorted(found.values()))
 
 
 def _register() -> None:
@@ -104,7 +117,7 @@ def welcome() -> None:
             raise click.ClickException("请先运行 / run first: loyalty demo load")
         entries = accounts.prepare(session)
         customer_code = accounts.customer_code(session, found[SHOWN])
-        scopes = ("customers:read", "points:read")
+        scopes = ("coupons:code", "coupons:read", "customers:read", "points:read", "rewards:read")
         issued = staff.issue_customer_token(Caller.job(staff.DEVELOPMENT), found[SHOWN], scopes)
     address = f"http://127.0.0.1:{settings().port}"
     minutes = issued.expires_in // 60

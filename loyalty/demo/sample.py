@@ -81,6 +81,10 @@ SCOPES = (
     "benefits:read",
     "benefits:use",
     "confirmations:write",
+    "coupons:claim",
+    "coupons:code",
+    "coupons:issue",
+    "coupons:read",
     "customers:read",
     "customers:tokens",
     "customers:write",
@@ -88,6 +92,9 @@ SCOPES = (
     "points:read",
     "points:spend",
     "purchases:write",
+    "rewards:claim",
+    "rewards:deliver",
+    "rewards:read",
 )
 SHARES = text("""
 SELECT tier, count(*) AS customers FROM loyalty.tier_states
