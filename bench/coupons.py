@@ -19,8 +19,10 @@ from bench.callers import Call
 from bench.http import _Browser
 from bench.importing import _save, _sql
 from loyalty import coupons, outbox, partners, programmes, staff, vault
-from loyalty.coupons import batches
-from loyalty.coupons import jobs  # noqa: F401 - registers what makes the coupons
+from loyalty.coupons import (
+    batches,
+    jobs,  # noqa: F401 - registers what makes the coupons
+)
 from loyalty.coupons.series import Series
 from loyalty.database import engine, transaction
 from loyalty.programmes import Programme
