@@ -119,7 +119,7 @@ def _save(
             "document": ledger.dump_json(frozen),
             "digest": digest,
             "findings": ledger.dump_json([finding.dump() for finding in findings]),
-            "pack": linting.pack_in_force(),
+            "pack": linting.pack_in_force(session),
             "saved_by": proposals.staff_id(caller),
         },
     )

@@ -334,3 +334,80 @@ class CampaignAnswerSchema(AudienceMemberSchema):
     """Why a customer is, or is not, written to: each rule that fires, in words."""
 
     reasons = fields.List(fields.Nested(CampaignFindingWordsSchema), required=True)
+
+
+class NewLaunchSchema(Schema):
+    """With which fresh preview a campaign is launched, in which version."""
+
+    version = Whole(1, 1_000_000, required=True)
+    preview_id = PublicId("cpv", required=True)
+
+
+class LaunchSchema(Schema):
+    """A launch: what it wrote, and in which run its people are reached."""
+
+    launch_id = PublicId("lch", required=True)
+    campaign_id = PublicId("cmp", required=True)
+    version = fields.Integer(required=True)
+    state = fields.String(required=True, validate=validate.OneOf(STATES))
+    digest = fields.String(required=True)
+    preview_id = PublicId("cpv", required=True)
+    means = fields.Dict(required=True)
+    launched_at = Instant(required=True)
+
+
+class IntervalSchema(Schema):
+    """A share, or a difference of two, in parts of a million, with its 95 % interval."""
+
+    estimate = fields.Integer(required=True)
+    low = fields.Integer(required=True)
+    high = fields.Integer(required=True)
+
+
+class CampaignArmSchema(Schema):
+    """What came of one arm: counts of members, and its buyers against the control group's.
+
+    `buyers` and `effect` are of the members whom nothing but chance kept from a message: Wilson's
+    interval for the share, Newcombe's (method 10) for the difference.
+    """
+
+    arm = fields.String(required=True)
+    members = fields.Integer(required=True)
+    counts = fields.Dict(required=True)
+    buyers = fields.Nested(IntervalSchema, required=True, allow_none=True)
+    effect = fields.Nested(IntervalSchema, required=True, allow_none=True)
+
+
+class ResultsSchema(Schema):
+    """What came of a campaign so far, by arm."""
+
+    campaign_id = PublicId("cmp", required=True)
+    launch_id = PublicId("lch", required=True)
+    state = fields.String(required=True)
+    arms = fields.List(fields.Nested(CampaignArmSchema), required=True)
+
+
+class ResultRowsQuery(PageQuery):
+    """Which members: of an arm, for whom something holds, or all."""
+
+    arm = Text(60, load_default=None)
+    what = Text(40, load_default=None)
+
+
+class ResultRowSchema(Schema):
+    """What is known of one member of a campaign."""
+
+    customer_id = PublicId("cus", required=True)
+    arm = fields.String(required=True)
+    primary_rule = fields.String(required=True, allow_none=True)
+    holds = fields.List(fields.String(), required=True)
+    amount = fields.Integer(required=True)
+    points = fields.Integer(required=True)
+    cost = fields.Integer(required=True)
+
+
+class ResultRowsPageSchema(Schema):
+    """One page of a campaign's members, by their numbers."""
+
+    items = fields.List(fields.Nested(ResultRowSchema), required=True)
+    next_cursor = fields.String(required=True, allow_none=True)

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+import campaigns.jobs
 import ledger
-from loyalty import consent, customers, programmes, staff, tiers
+from loyalty import consent, customers, outbox, programmes, staff, tiers
+from loyalty.consent.rules import NOTICE_FIELDS
 from loyalty.customers import NewCustomer
 from loyalty.database import transaction
 from loyalty.programmes import Member, Programme
 from loyalty.tiers import Ladder, Tier
 from tests.callers import ADMIN, Client, add_person
+
+_numbers = count(1)
+assert campaigns.jobs, "registers what previews and expands"
 
 LADDER = Ladder(
     (Tier("standard", "普通", "Standard", 0), Tier("gold", "金卡", "Gold", 1_000)),
@@ -45,12 +52,86 @@ class House:
     business: Client
     protection: Client
     publicity: Client
+    notice: int = 0
 
     def draft(self, code: str = "spring", kind: str = "points_bonus", **changed: Any) -> Any:
         """Open a campaign over HTTP, complete but for what is said; return the answer's body."""
         answer = self.post_draft(code, kind, **changed)
         assert answer.status_code == 201, answer.data
         return answer.json
+
+    def preview(self, draft: Any) -> Any:
+        """Preview a draft's version to the end and return it."""
+        path = f"/v1/campaigns/{draft['campaign_id']}/previews"
+        answer = self.maker.post(path, {"version": draft["version"]})
+        assert answer.status_code == 202, answer.data
+        outbox.advance("campaigns.preview", 60)
+        found = self.maker.get(f"/v1/campaign-previews/{answer.json['preview_id']}").json
+        assert found["total"] is not None, found
+        return found
+
+    def submit(self, draft: Any, preview: Any) -> TestResponse:
+        """Put a draft with its preview before those who approve."""
+        body = {"version": draft["version"], "preview_id": preview["preview_id"]}
+        return self.maker.post(f"/v1/campaigns/{draft['campaign_id']}/submissions", body)
+
+    def decide(self, person: Client, proposal: Any, decision: str = "approve") -> TestResponse:
+        """Decide about a proposal as `person`."""
+        body = {"decision": decision, "digest": proposal["digest"]}
+        return person.post(f"/v1/proposals/{proposal['proposal_id']}/decisions", body)
+
+    def approve(self, draft: Any, preview: Any) -> Any:
+        """Have every seat agree to a draft; return the proposal as it ended."""
+        proposal = self.submit(draft, preview)
+        assert proposal.status_code == 201, proposal.data
+        for person in (self.business, self.protection):
+            answer = self.decide(person, proposal.json)
+            assert answer.status_code == 200, answer.data
+        assert answer.json["state"] == "applied", answer.json
+        return answer.json
+
+    def launch(self, draft: Any, preview: Any) -> TestResponse:
+        """Launch a version on a preview."""
+        body = {"version": draft["version"], "preview_id": preview["preview_id"]}
+        return self.maker.post(f"/v1/campaigns/{draft['campaign_id']}/launch", body)
+
+    def run(self, **changed: Any) -> tuple[Any, Any]:
+        """Bring a campaign from draft to launch, with everybody reached; return draft, preview."""
+        draft = self.draft(**changed)
+        preview = self.preview(draft)
+        self.approve(draft, preview)
+        answer = self.launch(draft, preview)
+        assert answer.status_code == 201, answer.data
+        outbox.advance("campaigns.expand", 60)
+        return draft, preview
+
+    def agree(self, *references: str, channel: str = "IN_APP") -> None:
+        """Have members agree to offers by a channel, on paper at the branch."""
+        self._say("GRANT", references, channel)
+
+    def refuse(self, *references: str, channel: str = "IN_APP") -> None:
+        """Have members take back what they agreed to."""
+        self._say("WITHDRAW", references, channel)
+
+    def _say(self, action: str, references: Sequence[str], channel: str) -> None:
+        with transaction() as session:
+            events = [
+                consent.NewEvent(
+                    customer_id=self.members[reference].customer_id,
+                    purpose="offers",
+                    channel=channel,
+                    action=action,
+                    mechanism="PAPER",
+                    source="test",
+                    reference=f"{action}-{reference}-{next(_numbers)}",
+                    notice_id=self.notice if action == "GRANT" else None,
+                    proof={"scan_sha256": "0" * 64},
+                    separate=True,
+                )
+                for reference in references
+            ]
+            answers = consent.record(session, ADMIN, events)
+            assert all(answer.refusal is None for answer in answers), answers
 
     def post_draft(
         self, code: str = "spring", kind: str = "points_bonus", **changed: Any
@@ -79,20 +160,39 @@ def document(**changed: Any) -> dict[str, Any]:
     return {name: part for name, part in whole.items() if part is not None}
 
 
+def where_it_is_day() -> str:
+    """Return a zone where nobody is asleep now: some hour of the day is always noon somewhere."""
+    east = (12 - datetime.now(UTC).hour) % 24
+    offset = east - 24 if east > 12 else east
+    return f"Etc/GMT{-offset:+d}" if offset else "UTC"
+
+
 def build_house(application: FlaskClient, size: int = 4) -> House:
     """Open the programme with `size` members and the people who make and decide campaigns."""
     with transaction() as session:
-        programme = programmes.open_programme(session, "vip", name_zh="贵宾", name_en="VIP")
+        programme = programmes.open_programme(
+            session, "vip", name_zh="贵宾", name_en="VIP", zone=where_it_is_day()
+        )
         tiers.create_ladder(session, programme, LADDER)
         names = [f"C-{number}" for number in range(1, size + 1)]
         customers.register(session, [NewCustomer(reference=name, name="王小明") for name in names])
         members = programmes.find_or_enrol(session, programme, names)
         bank = staff.add_unit(session, ADMIN, "head_office", "总行")
-        consent.open_purpose(
+        offers = consent.open_purpose(
             session, "offers", name_zh="优惠活动", name_en="Offers", controller_id=bank.id
         )
+        told = dict.fromkeys(NOTICE_FIELDS, "x")
+        notice = consent.publish_notice(
+            session,
+            offers,
+            body_zh="告知书",
+            body_en="Notice",
+            fields={"zh": told, "en": told},
+            approved_by="stf_test",
+            material=False,
+        ).id
     people = (
         add_person(application, role)
         for role in ("marketing_maker", "marketing_checker", "consumer_protection", "publicity")
     )
-    return House(application, programme, members, *people)
+    return House(application, programme, members, *people, notice=notice)

@@ -47,6 +47,8 @@ PUBLIC = {
 AUDITED_BELOW = {
     "POST /v1/oauth/token": "oauth.grant records the token",
     "POST /v1/proposals/{proposal_id}/decisions": "deciding records agreements and ends",
+    "POST /v1/campaigns/{campaign_id}/restart": "proposing records what is proposed",
+    "POST /v1/campaigns/{campaign_id}/submissions": "proposing records what is proposed",
     "POST /v1/products": "proposing records what is proposed",
     "POST /v1/proposals/{proposal_id}/withdrawal": "proposing.withdraw records the end",
 }

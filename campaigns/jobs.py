@@ -1,0 +1,25 @@
+"""Long work of campaigns: previews and launches, in chunks that can stop and go on."""
+
+from sqlalchemy.orm import Session
+
+from campaigns import expansion, launching, previewing
+from loyalty.outbox import Done, Progress, Run, work
+
+
+@work(previewing.RUN)
+def look_at_audience(session: Session, run: Run) -> Progress:
+    """Look at the next part of an audience; the last chunk writes what it comes to."""
+    after = 0 if run.cursor is None else run.cursor["after"]
+    people, after, is_over = previewing.advance(session, run.arguments["preview"], after)
+    if is_over:
+        return Done(done=people, cursor={"after": after})
+    return Progress(done=people, cursor={"after": after})
+
+
+@work(launching.RUN)
+def reach_people(session: Session, run: Run) -> Progress:
+    """Enrol the next part of an audience and ask for its messages."""
+    after = 0 if run.cursor is None else run.cursor["after"]
+    done = expansion.advance(session, run.arguments["launch"], after)
+    progress = Done if done.is_over else Progress
+    return progress(done=done.people, failed=done.failed, cursor={"after": done.after})
