@@ -4,19 +4,23 @@ from flask import Blueprint, Flask
 
 from campaigns import api as campaigns
 from loyalty.audit import api as audit
+from loyalty.audit import console as audit_console
 from loyalty.benefits import api as benefits
+from loyalty.benefits import console as benefits_console
 from loyalty.benefits import pages as benefit_pages
 from loyalty.coupons import batches_api as coupon_batches
 from loyalty.coupons import series_api as coupon_series
 from loyalty.coupons import till_api as coupon_tills
 from loyalty.coupons import wallet_api as coupon_wallet
 from loyalty.customers import api as customers
+from loyalty.customers import console as customers_console
 from loyalty.customers import pages as customer_pages
 from loyalty.customers import sign_in as customer_sign_in
 from loyalty.doctor import refuse_to_start_sick
 from loyalty.points import adjustment_api as adjustments
 from loyalty.points import api as points
 from loyalty.points import confirmation_api as confirmations
+from loyalty.points import console as points_console
 from loyalty.points import import_api as imports
 from loyalty.points import pages as points_pages
 from loyalty.points import reports_api as points_reports
@@ -25,9 +29,11 @@ from loyalty.policy import api as policy
 from loyalty.proof import api as proof
 from loyalty.proposals import api as proposals
 from loyalty.rewards import api as rewards
+from loyalty.proposals import console as proposals_console
 from loyalty.staff import api as staff
 from loyalty.staff import console as staff_console
 from loyalty.tiers import api as tiers
+from loyalty.tiers import console as tiers_console
 from loyalty.tiers import pages as tier_pages
 from loyalty.web import api as web
 from loyalty.web import assets, health, homes, pages
@@ -43,19 +49,25 @@ BLUEPRINTS: list[Blueprint] = [
     staff.blueprint,
     staff_console.blueprint,
     audit.blueprint,
+    audit_console.blueprint,
     proof.blueprint,
     proposals.blueprint,
+    proposals_console.blueprint,
     customers.blueprint,
     customer_pages.blueprint,
     policy.blueprint,
+    customers_console.blueprint,
     tiers.blueprint,
     tier_pages.blueprint,
+    tiers_console.blueprint,
     benefits.blueprint,
     benefit_pages.blueprint,
+    benefits_console.blueprint,
     points.blueprint,
     adjustments.blueprint,
     confirmations.blueprint,
     points_pages.blueprint,
+    points_console.blueprint,
     imports.blueprint,
     points_reports.blueprint,
     earning_rules.blueprint,

@@ -18,6 +18,7 @@ from loyalty.staff.people import (
     disable_staff,
     find_staff,
     grant_role,
+    names_of,
     revoke_role,
     roles_of,
 )
@@ -55,6 +56,7 @@ __all__ = [
     "issue_client_token",
     "issue_customer_token",
     "issue_staff_token",
+    "names_of",
     "new_second_factor",
     "open_client",
     "open_hand_over",

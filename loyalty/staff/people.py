@@ -137,6 +137,12 @@ def roles_of(session: Session, staff_id: int) -> frozenset[str]:
     return frozenset(session.scalars(statement))
 
 
+def names_of(session: Session, staff_ids: Iterable[int]) -> dict[int, str]:
+    """Return the names of these members of staff by number."""
+    statement = select(Staff.id, Staff.name).where(Staff.id.in_(list(staff_ids)))
+    return {row.id: row.name for row in session.execute(statement)}
+
+
 def is_active(session: Session, staff_id: int) -> bool:
     """Return whether this member of staff exists and is not disabled."""
     statement = select(Staff.id).where(Staff.id == staff_id, Staff.disabled_at.is_(None))

@@ -59,6 +59,16 @@ class QueryWhole(Whole):
         return super()._deserialize(int(value), attr, data, **kwargs)
 
 
+class TypedWhole(Whole):
+    """An integer as people type it into a form: ASCII digits, perhaps in groups."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> int:
+        digits = value.strip().replace(",", "").replace(" ", "") if isinstance(value, str) else ""
+        if not _DIGITS.fullmatch(digits):
+            raise ValidationError("integer")
+        return super()._deserialize(int(digits), attr, data, **kwargs)
+
+
 class Truth(fields.Field[bool]):
     """`true` or `false`, and no other word, number or text for them."""
 

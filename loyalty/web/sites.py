@@ -3,6 +3,7 @@
 Slices put screens into a menu and panels onto a page; the page shows whatever slices there are.
 """
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -75,7 +76,10 @@ _PANELS: dict[str, list[Panel]] = {}
 
 
 def panel(page: str, place: int, template: str, access: Access) -> Callable[[Read], Read]:
-    """Put a part onto `page`; the function takes `session`, `caller` and what the page adds."""
+    """Put a part onto `page`.
+
+    The function names what it wants of `session`, `caller` and what the page adds.
+    """
 
     def declare(read: Read) -> Read:
         _PANELS.setdefault(page, []).append(Panel(place, template, access, read))
@@ -91,7 +95,9 @@ def read_panels(
     found = []
     for part in sorted(_PANELS.get(page, ()), key=lambda one: one.place):
         if part.access.roles == NOBODY or part.access.roles & caller.roles:
-            content = part.read(session=session, caller=caller, **more)
+            offered = {"session": session, "caller": caller, **more}
+            takes = inspect.signature(part.read).parameters
+            content = part.read(**{name: offered[name] for name in takes})
             if content is not None:
                 found.append((part.template, content))
     return found

@@ -7,7 +7,7 @@ from flask import Flask, g, request
 from jinja2 import StrictUndefined
 from markupsafe import Markup
 
-from loyalty.web import assets, words
+from loyalty.web import assets, ids, words
 from loyalty.web.problems import Bilingual, find_problem
 from loyalty.web.screens import CODE, KEY, TOKEN, form_token
 from loyalty.web.sites import SITES, Entry, Site
@@ -39,6 +39,7 @@ def prepare(app: Flask) -> None:
         menu=menu,
         here=here,
         path_and_query=path_and_query,
+        public_id=ids.encode,
         group_words=lambda group: words.pick(GROUPS[group]),
         caller=lambda: g.get("caller"),
         zone_name=lambda: g.get("zone_name", words.ZONE),
