@@ -78,8 +78,7 @@ def punctuate(zh: str) -> str:
 
     Texts that also go to terminals and logs are written with the narrow marks.
     """
-    wide = _NARROW.sub(lambda mark: _WIDE[mark[0]], zh)
-    return _BRACKETS.sub(r"（\1）", wide)
+    return _NARROW.sub(lambda mark: _WIDE[mark[0]], _BRACKETS.sub(r"（\1）", zh))
 
 
 def pseudo(words: str) -> str:
