@@ -28,8 +28,8 @@ from loyalty.points import rules_api as earning_rules
 from loyalty.policy import api as policy
 from loyalty.proof import api as proof
 from loyalty.proposals import api as proposals
-from loyalty.rewards import api as rewards
 from loyalty.proposals import console as proposals_console
+from loyalty.rewards import api as rewards
 from loyalty.staff import api as staff
 from loyalty.staff import console as staff_console
 from loyalty.tiers import api as tiers
