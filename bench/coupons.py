@@ -18,6 +18,7 @@ from sqlalchemy import text
 from bench.callers import Call
 from bench.http import _Browser
 from bench.importing import _save, _sql
+from ledger import checkpoints
 from loyalty import coupons, outbox, partners, programmes, staff, vault
 from loyalty.coupons import (
     batches,
@@ -55,6 +56,7 @@ TERMS: dict[str, Any] = {
 def open_series() -> tuple[Programme, Series]:
     """Open a programme with a series that has budget enough."""
     vault.create_keys(settings().keys)
+    checkpoints.create_sealing_key(settings().keys)
     with transaction() as session:
         programme = programmes.open_programme(session, "bench", name_zh="测试", name_en="Bench")
         since = datetime.now(UTC) - timedelta(days=1)
