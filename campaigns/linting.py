@@ -7,15 +7,17 @@ as unfinished as its author.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from campaigns import contents, products
+from campaigns import contents, disclosures, products
 from campaigns.wording import FINDINGS
+from loyalty import policy
+from loyalty.settings import settings
 from loyalty.web import Bilingual
 
 Document = Mapping[str, Any]
@@ -73,14 +75,23 @@ def lint(session: Session, kind: str, document: Document) -> list[Finding]:
         *_lint_offer(kind, document),
         *_lint_draw(kind, document),
         *_lint_contents(document),
+        *_lint_words(session, kind, document),
         *_lint_sources(session, kind, document),
     ]
     return sorted(found, key=lambda one: one.severity != BLOCK)[:MOST_FINDINGS]
 
 
-def pack_in_force(_: Session) -> str:
+def pack_in_force(session: Session) -> str:
     """Return the version of the policy pack by which campaigns are judged now."""
-    return "none"
+    pack = _read_pack(session)
+    return "none" if pack is None else pack.version
+
+
+def _read_pack(session: Session) -> policy.Pack | None:
+    try:
+        return policy.pack_in_force(session, settings().keys)
+    except policy.NoPack:
+        return None  # which blocks every campaign: see `_lint_words`
 
 
 def _fault(pointer: str, rule: str, words: str = "") -> Finding:
@@ -151,6 +162,49 @@ def _lint_contents(document: Document) -> Iterator[Finding]:
         told = document["told"][place]["contents"]
         for pointer, rule, words in contents.check(told):
             yield _fault(at + pointer, rule, words)
+
+
+def _lint_words(session: Session, kind: str, document: Document) -> Iterator[Finding]:
+    """Yield the words that the policy pack forbids, each where it stands."""
+    pack = _read_pack(session)
+    if pack is None:
+        yield _fault("", "policy.missing")
+        return
+    for place, variant in enumerate(document.get("variants", ())):
+        for channel, languages in variant["contents"].items():
+            for language, words in languages.items():
+                at = f"/variants/{place}/contents/{channel}/{language}"
+                yield from _judge_words(pack, at, _facts_of(kind, document, words))
+
+
+def _facts_of(kind: str, document: Document, words: Mapping[str, str]) -> policy.Facts:
+    """Return what the rules about words look at, and nothing else: the others do not answer."""
+    product = document["facts"]
+    return {
+        "message": {
+            "kind": "SERVICE" if kind == "service" else "MARKETING",
+            "template_registered": True,
+        },
+        "content": {"subject": words.get("subject", ""), "texts": [words["body"]]},
+        "offer": None,
+        "product": None
+        if product is None
+        else {
+            "kind": product["category"].upper(),
+            "has_return": product["category"] in disclosures.WITH_RETURN,
+        },
+    }
+
+
+def _judge_words(pack: policy.Pack, at: str, facts: policy.Facts) -> Iterator[Finding]:
+    for result in policy.judge(pack, "approve", facts).results:
+        for span in result.detail.get("spans", ()):
+            detail = replace(result, detail={**result.detail, "word": span["word"]})
+            said = Bilingual(pack.explain(detail, "zh"), pack.explain(detail, "en"))
+            part = "subject" if span["text"] == 0 else "body"
+            severity = WARN if pack.is_warning(result.rule) else BLOCK
+            place = (span["start"], span["end"])
+            yield Finding(f"{at}/{part}", result.rule, said, severity, place)
 
 
 def _lint_sources(session: Session, kind: str, document: Document) -> Iterator[Finding]:

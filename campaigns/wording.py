@@ -6,6 +6,7 @@ from loyalty.web import Bilingual, declare, validation
 
 FINDINGS: Mapping[str, Bilingual] = {
     "missing": Bilingual("提交前必须填写", "must be filled in before the campaign is submitted"),
+    "policy.missing": Bilingual("没有生效的策略包", "cannot be judged: no policy pack is in force"),
     "offer.type": Bilingual("与活动类型不符", "does not go with this type of campaign"),
     "offer.unknown": Bilingual("没有该优惠或尚未生效", "does not exist or is not in force"),
     "product.unknown": Bilingual("没有该产品资料的这一版本", "is no version of a product's facts"),

@@ -13,11 +13,12 @@ from werkzeug.test import TestResponse
 
 import campaigns.jobs
 import ledger
-from loyalty import consent, customers, outbox, programmes, staff, tiers
+from loyalty import consent, customers, outbox, policy, programmes, staff, tiers
 from loyalty.consent.rules import NOTICE_FIELDS
 from loyalty.customers import NewCustomer
 from loyalty.database import transaction
 from loyalty.programmes import Member, Programme
+from loyalty.settings import settings
 from loyalty.tiers import Ladder, Tier
 from tests.callers import ADMIN, Client, add_person
 
@@ -177,6 +178,9 @@ def build_house(application: FlaskClient, size: int = 4) -> House:
         names = [f"C-{number}" for number in range(1, size + 1)]
         customers.register(session, [NewCustomer(reference=name, name="王小明") for name in names])
         members = programmes.find_or_enrol(session, programme, names)
+        keys, pack = settings().keys, policy.SHIPPED.read_text("utf-8")
+        policy.create_policy_key(keys)
+        policy.enact(session, keys, pack, policy.sign_pack(keys, pack), "test")
         bank = staff.add_unit(session, ADMIN, "head_office", "总行")
         offers = consent.open_purpose(
             session, "offers", name_zh="优惠活动", name_en="Offers", controller_id=bank.id

@@ -109,6 +109,19 @@ def test_a_template_s_tricks_are_found_and_keep_it_from_being_submitted(
     assert not draft["is_submittable"]
 
 
+@pytest.mark.parametrize(
+    ("body", "word"),
+    [("全市最佳服务。", "最佳"), ("本活动最终解释权归本行所有。", "最终解释权")],
+)
+def test_forbidden_words_are_found_where_they_stand(house: House, body: str, word: str) -> None:
+    draft = house.draft(variants=words(subject="标题", body=body))
+    found = next(one for one in draft["findings"] if one["rule"].startswith("content."))
+    assert found["pointer"] == "/variants/0/contents/in_app/zh/body"
+    start, end = found["span"]
+    assert word in body[start:end] or body[start:end] in word
+    assert (found["severity"], draft["is_submittable"]) == ("block", False)
+
+
 def deep(levels: int) -> dict[str, Any]:
     inner: dict[str, Any] = {"field": "points.balance", "is": "ge", "value": 0}
     for _ in range(levels):

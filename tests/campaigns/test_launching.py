@@ -1,9 +1,14 @@
 """Nothing goes out but what others agreed to, exactly as it was, on a fresh preview."""
 
+from itertools import count
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from sqlalchemy import text
 
+from campaigns import drafting, expansion
+from campaigns.rules import part_of
 from loyalty import messages
 from loyalty.database import GATE_ROLE, transaction
 from tests.callers import problem, trail
@@ -87,7 +92,21 @@ def test_a_launch_writes_ordinary_rules_templates_and_a_budget(house: House) -> 
     assert all("积分" in row.content["body"] or "oints" in row.content["body"] for row in kept)
 
 
-def test_messages_reach_who_agreed_and_the_control_group_is_left_alone(house: House) -> None:
+def dividing_salt(house: House) -> bytes:
+    """Return a salt under which some members are in the control group and some are not."""
+    for number in count():
+        salt = number.to_bytes(16, "big")
+        halves = {part_of(salt, one.customer_id) < 5_000 for one in house.members.values()}
+        if len(halves) == 2:
+            return salt
+    raise AssertionError
+
+
+def test_messages_reach_who_agreed_and_the_control_group_is_left_alone(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    salt = dividing_salt(house)
+    monkeypatch.setattr(drafting, "secrets", SimpleNamespace(token_bytes=lambda _: salt))
     house.agree("C-1", "C-2", "C-3", "C-4")
     draft, _ = house.run(control_parts=5_000)
     members = dict(rows("SELECT customer_id, arm FROM campaigns.members"))
@@ -103,8 +122,6 @@ def test_expanding_again_asks_nobody_twice(house: House) -> None:
     house.run()
     before = rows("SELECT count(*) FROM loyalty.send_requests")
     with transaction() as session:
-        from campaigns import expansion  # noqa: PLC0415 - beside its only use
-
         launch = session.execute(text("SELECT id FROM campaigns.launches")).scalar_one()
         expansion.advance(session, launch, 0)
     assert rows("SELECT count(*) FROM loyalty.send_requests") == before == [(2,)]
