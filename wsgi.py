@@ -17,6 +17,10 @@ from loyalty.customers import console as customers_console
 from loyalty.customers import pages as customer_pages
 from loyalty.customers import sign_in as customer_sign_in
 from loyalty.doctor import refuse_to_start_sick
+from loyalty.messages import api as messages
+from loyalty.messages import inbox_api as inbox
+from loyalty.messages import pages as unsubscribe
+from loyalty.messages import webhooks_api as webhooks
 from loyalty.points import adjustment_api as adjustments
 from loyalty.points import api as points
 from loyalty.points import confirmation_api as confirmations
@@ -57,6 +61,10 @@ BLUEPRINTS: list[Blueprint] = [
     customer_pages.blueprint,
     policy.blueprint,
     customers_console.blueprint,
+    messages.blueprint,
+    unsubscribe.blueprint,
+    inbox.blueprint,
+    webhooks.blueprint,
     tiers.blueprint,
     tier_pages.blueprint,
     tiers_console.blueprint,

@@ -20,6 +20,7 @@ import click
 import psycopg
 
 from bench import coupons, growth, http, importing, limits, posting, report
+from bench import gate, growth, http, importing, limits, posting, report
 from bench.callers import measure_rate
 from bench.report import Figure
 from loyalty.database import engine, forget_engines
@@ -27,6 +28,7 @@ from loyalty.settings import settings
 from tests.servers import Database, announce, cloned_database, running_servers
 
 SECTIONS = ("posting", "http", "import", "coupons", "redeeming", "growth")
+SECTIONS = ("posting", "http", "import", "gate", "growth")
 
 
 @click.command()
@@ -69,6 +71,8 @@ def main(
                         found = _issue(database, batch)
                     case "redeeming":
                         found = _redeem(database, rounds, seconds)
+                    case "gate":
+                        found = _gate(database, rounds)
                     case _:
                         found = _growth(database, rounds, seconds, transfers)
                 figures += found
@@ -78,6 +82,23 @@ def main(
     if write:
         report.write({**machine, "rounds": str(rounds), "seconds": str(seconds)}, figures)
         click.echo("written: docs/bench.json, docs/bench.svg")
+
+
+def _gate(database: Database, rounds: int) -> list[Figure]:
+    people, release = gate.fill()
+    service: list[float] = []
+    marketing: list[float] = []
+    raw: list[float] = []
+    for number in range(rounds):
+        gate.ask(people, release, number, gate.SELLING)
+        marketing.append(gate.decide())
+        gate.ask(people, release, number, gate.SERVICE)
+        service.append(gate.decide())
+        raw.append(gate.write_raw(database.superuser_url))
+    return [
+        Figure("gate, marketing, one worker", "decisions/s", marketing, raw, wanted=0.3),
+        Figure("gate, service, one worker", "decisions/s", service, raw, wanted=0.3),
+    ]
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from pathlib import Path
 from dumps import read_folder, read_pg_dump
 from findings import Report
 from houses import check_accounts, read_accounts
-from logs import Claims, Exported, check_audit, check_logs, last_sealed, read_claims
+from logs import Claims, Exported, check_logs, check_rows, last_sealed, read_claims
 from notes import BadNote, Keys, read_exported, read_keys, read_signed
 from sources import Files, Live, Source, Unreadable, connect
 from statements import check_statement
@@ -85,7 +85,7 @@ def verify(source: Source, keys: Keys, exported: Exported, report: Report) -> No
     hashing = Hash(claims.get("ledger", Claims()).algorithm)
     Walk(source, report, accounts, hashing, last_sealed(source)).run()
     check_accounts(source, report, accounts)
-    check_audit(source, report, claims)
+    check_rows(source, report, claims)
     check_logs(source, report, claims)
 
 

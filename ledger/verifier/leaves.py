@@ -12,6 +12,7 @@ from typing import Any
 
 LEDGER = "quanyi.ledger.leaf/1"
 AUDIT = "quanyi.audit.leaf/1"
+DECISION = "quanyi.decision.leaf/1"
 
 
 def number(value: int) -> bytes:

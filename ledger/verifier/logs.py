@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from findings import Report
-from leaves import AUDIT, leaf, plain_json
+from leaves import AUDIT, DECISION, leaf, plain_json
 from notes import FORMAT, BadNote, Keys, Note, check_signature, read_note, read_signed
+from schema import JSON, TABLES
 from sources import Source
 from streams import Stream
 from trees import NAMES, Hash, Tree
@@ -80,33 +81,46 @@ def last_sealed(source: Source) -> tuple[int, int]:
     return (0, 0) if row is None else (row[3], row[2])
 
 
-def check_audit(source: Source, report: Report, claims: dict[str, Claims]) -> None:
-    """Check each row of the audit trail against its leaf."""
-    algorithm = claims.get("audit", Claims()).algorithm
+def check_rows(source: Source, report: Report, claims: dict[str, Claims]) -> None:
+    """Check each row of the logs of single rows against its leaf: audit trail, decisions."""
+    for log, table, form in (
+        ("audit", "audit_events", AUDIT),
+        ("decisions", "decisions", DECISION),
+    ):
+        _check_rows(source, report, claims.get(log, Claims()).algorithm, (log, table, form))
+
+
+def _check_rows(
+    source: Source, report: Report, algorithm: str, names: tuple[str, str, str]
+) -> None:
+    log, table, form = names
     hashing = Hash(algorithm)
-    seals = Stream(source, report, "seals", ("entry_id",), {"log": "audit"})
-    events = Stream(source, report, "audit_events", ("id",))
-    while events.row:
-        event = events.advance()
-        key = {"id": event[0]}
-        _find_missing(report, seals, event[0] - 1)
-        seal = next(seals.until(event[0]), None)
-        report.add("audit events")
+    kinds = list(TABLES[table].columns.values())
+    seals = Stream(source, report, "seals", ("entry_id",), {"log": log})
+    rows = Stream(source, report, table, ("id",))
+    while rows.row:
+        row = rows.advance()
+        key = {"id": row[0]}
+        _find_missing(report, table, seals, row[0] - 1)
+        seal = next(seals.until(row[0]), None)
+        report.add(table.replace("_", " "))
         if seal is None:
             if seals.row:
-                report.find("audit_events", key, "was slipped in: its neighbours are sealed")
+                report.find(table, key, "was slipped in: its neighbours are sealed")
             continue
-        detail = event[9] if event[9] is None else plain_json(event[9])
-        content = leaf(AUDIT, algorithm, [[(*event[:9], detail)]])
-        if hashing.leaf(content) != seal[4]:
-            report.find("audit_events", key, f"is not what was sealed as leaf {seal[1]}")
-    _find_missing(report, seals, 2**63)
+        told = tuple(
+            plain_json(value) if kind == JSON and value is not None else value
+            for kind, value in zip(kinds, row, strict=True)
+        )
+        if hashing.leaf(leaf(form, algorithm, [[told]])) != seal[4]:
+            report.find(table, key, f"is not what was sealed as leaf {seal[1]}")
+    _find_missing(report, table, seals, 2**63)
 
 
-def _find_missing(report: Report, seals: Stream, number: int) -> None:
+def _find_missing(report: Report, table: str, seals: Stream, number: int) -> None:
     for seal in seals.until(number):
         what = f"was sealed as leaf {seal[1]} and is missing"
-        report.find("audit_events", {"id": seal[3]}, what)
+        report.find(table, {"id": seal[3]}, what)
 
 
 def _claim(claims: dict[str, Claims], note: Note, table: str, key: dict[str, Any]) -> None:

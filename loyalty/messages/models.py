@@ -23,7 +23,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ledger.base import APPEND_ONLY, PROJECTION, Base
@@ -376,4 +376,80 @@ class InboxRead(Base):
     message_id: Mapped[int] = mapped_column(
         ForeignKey(f"{SCHEMA}.inbox_messages.id"), primary_key=True
     )
+    at: Mapped[datetime] = mapped_column(Instant, server_default=func.clock_timestamp())
+
+
+class WebhookRow(Base):
+    """An address of the bank's or a partner's that is told of events. `owner` is empty for us."""
+
+    __tablename__ = "webhooks"
+    __kind__ = PROJECTION
+    __table_args__ = (
+        CheckConstraint("(disabled_at IS NULL) = (disabled_reason IS NULL)", name="disabled"),
+        {"schema": SCHEMA},
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    owner: Mapped[str] = mapped_column(Text)
+    url: Mapped[str] = mapped_column(Text)
+    topics: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    opened_by: Mapped[str] = mapped_column(Text)
+    opened_at: Mapped[datetime] = mapped_column(Instant, server_default=func.clock_timestamp())
+    failing_since: Mapped[datetime | None] = mapped_column(Instant)
+    disabled_at: Mapped[datetime | None] = mapped_column(Instant)
+    disabled_reason: Mapped[str | None] = mapped_column(Text)
+
+
+class WebhookSecretRow(Base):
+    """One of an endpoint's secrets: the nonce from which, with a key outside, it is made."""
+
+    __tablename__ = "webhook_secrets"
+    __kind__ = PROJECTION
+    __table_args__ = (Index(None, "webhook_id"), {"schema": SCHEMA})
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    webhook_id: Mapped[int] = mapped_column(ForeignKey(f"{SCHEMA}.webhooks.id"))
+    nonce: Mapped[bytes] = mapped_column(LargeBinary)
+    made_at: Mapped[datetime] = mapped_column(Instant, server_default=func.clock_timestamp())
+    retired_at: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class WebhookDelivery(Base):
+    """One event that one endpoint is to be told of, and how far that is."""
+
+    __tablename__ = "webhook_deliveries"
+    __kind__ = PROJECTION
+    __table_args__ = (
+        UniqueConstraint("webhook_id", "event"),
+        CheckConstraint("state IN ('waiting', 'delivered', 'given_up')", name="state"),
+        Index(None, "webhook_id", "due_at", postgresql_where=text("state = 'waiting'")),
+        {"schema": SCHEMA},
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    webhook_id: Mapped[int] = mapped_column(ForeignKey(f"{SCHEMA}.webhooks.id"))
+    event: Mapped[str] = mapped_column(Text)
+    topic: Mapped[str] = mapped_column(Text)
+    subject: Mapped[str] = mapped_column(Text)
+    sequence: Mapped[int] = mapped_column(BigInteger)
+    payload: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    happened_at: Mapped[datetime] = mapped_column(Instant)
+    state: Mapped[str] = mapped_column(Text, server_default="waiting")
+    attempts: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    due_at: Mapped[datetime] = mapped_column(Instant, server_default=func.clock_timestamp())
+    leased_until: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class WebhookAttempt(Base):
+    """One try to tell an endpoint: what came of it, never what it answered."""
+
+    __tablename__ = "webhook_attempts"
+    __kind__ = APPEND_ONLY
+    __table_args__ = (Index(None, "delivery_id"), {"schema": SCHEMA})
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    delivery_id: Mapped[int] = mapped_column(ForeignKey(f"{SCHEMA}.webhook_deliveries.id"))
+    outcome: Mapped[str] = mapped_column(Text)
+    status: Mapped[int | None] = mapped_column(Integer)
+    milliseconds: Mapped[int] = mapped_column(Integer)
     at: Mapped[datetime] = mapped_column(Instant, server_default=func.clock_timestamp())

@@ -8,6 +8,7 @@ from loyalty.messages import handover
 from loyalty.messages.gateways import Gateways
 from loyalty.messages.handover import Attempt, Gateway
 from loyalty.messages.mail import MailGateway
+from loyalty.messages.sms import SmsGateway
 
 
 def open_gateways(configured: Gateways) -> dict[str, Gateway]:
@@ -15,6 +16,8 @@ def open_gateways(configured: Gateways) -> dict[str, Gateway]:
     found: dict[str, Gateway] = {}
     if configured.smtp_url:
         found["email"] = MailGateway(configured)
+    if configured.sms_url:
+        found["sms"] = SmsGateway(configured)
     return found
 
 

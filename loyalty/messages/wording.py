@@ -62,6 +62,9 @@ RULES: Mapping[str, Words] = {
     "release.unchanged": Words("内容与批准时不一致", "the content is not what was approved"),
     "time.quiet-hours": Words("当前为免打扰时段", "these are quiet hours"),
     "freq.cap": Words("近期发送次数已达上限", "the customer has had enough messages lately"),
+    "webhook-url": Words(
+        "只接受公网上的 https 地址", "must be an https address on the public internet"
+    ),
     "purpose": Words("用途不存在或与类别不符", "is no purpose of this class"),
     "placeholder": Words("占位符未声明或括号有误:{words}", "a placeholder is wrong: {words}"),
     "subject": Words("此渠道的标题多余或缺失", "the subject is missing or out of place here"),
@@ -98,4 +101,14 @@ declare(
         "The content was changed after it was approved, which voids the approval.",
     ),
     remedy=("请将改动后的内容重新提交批准。", "Have the changed content approved anew."),
+)
+declare(
+    "too-many-webhooks",
+    409,
+    title=("回调地址过多", "Too many webhooks"),
+    explanation=(
+        "此所有者已有最多数量的回调地址;没有新增。",
+        "This owner has as many webhooks as may be; none was added.",
+    ),
+    remedy=("请先停用不再使用的地址。", "Disable one that is not used any more."),
 )

@@ -1,4 +1,4 @@
-"""Messages: templates, requests, decisions, permits, attempts, and who may write each."""
+"""Messages and webhooks: what may leave the house, and who may write down what about it."""
 
 from alembic import op
 
@@ -242,7 +242,61 @@ CREATE TABLE loyalty.inbox_reads (
         CONSTRAINT fk_inbox_reads_message_id REFERENCES loyalty.inbox_messages (id),
     at timestamptz NOT NULL DEFAULT clock_timestamp(),
     CONSTRAINT pk_inbox_reads PRIMARY KEY (message_id)
-)
+);
+CREATE TABLE loyalty.webhooks (
+    id bigint GENERATED ALWAYS AS IDENTITY,
+    owner text NOT NULL,
+    url text NOT NULL,
+    topics text[] NOT NULL,
+    opened_by text NOT NULL,
+    opened_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    failing_since timestamptz,
+    disabled_at timestamptz,
+    disabled_reason text,
+    CONSTRAINT pk_webhooks PRIMARY KEY (id),
+    CONSTRAINT ck_webhooks_disabled CHECK ((disabled_at IS NULL) = (disabled_reason IS NULL))
+);
+CREATE TABLE loyalty.webhook_secrets (
+    id bigint GENERATED ALWAYS AS IDENTITY,
+    webhook_id bigint NOT NULL
+        CONSTRAINT fk_webhook_secrets_webhook_id REFERENCES loyalty.webhooks (id),
+    nonce bytea NOT NULL,
+    made_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    retired_at timestamptz,
+    CONSTRAINT pk_webhook_secrets PRIMARY KEY (id)
+);
+CREATE INDEX ix_webhook_secrets_webhook_id ON loyalty.webhook_secrets (webhook_id);
+CREATE TABLE loyalty.webhook_deliveries (
+    id bigint GENERATED ALWAYS AS IDENTITY,
+    webhook_id bigint NOT NULL
+        CONSTRAINT fk_webhook_deliveries_webhook_id REFERENCES loyalty.webhooks (id),
+    event text NOT NULL,
+    topic text NOT NULL,
+    subject text NOT NULL,
+    sequence bigint NOT NULL,
+    payload jsonb NOT NULL,
+    happened_at timestamptz NOT NULL,
+    state text NOT NULL DEFAULT 'waiting',
+    attempts integer NOT NULL DEFAULT 0,
+    due_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    leased_until timestamptz,
+    CONSTRAINT pk_webhook_deliveries PRIMARY KEY (id),
+    CONSTRAINT uq_webhook_deliveries_webhook_id_event UNIQUE (webhook_id, event),
+    CONSTRAINT ck_webhook_deliveries_state CHECK (state IN ('waiting', 'delivered', 'given_up'))
+);
+CREATE INDEX ix_webhook_deliveries_webhook_id_due_at
+    ON loyalty.webhook_deliveries (webhook_id, due_at) WHERE state = 'waiting';
+CREATE TABLE loyalty.webhook_attempts (
+    id bigint GENERATED ALWAYS AS IDENTITY,
+    delivery_id bigint NOT NULL
+        CONSTRAINT fk_webhook_attempts_delivery_id REFERENCES loyalty.webhook_deliveries (id),
+    outcome text NOT NULL,
+    status integer,
+    milliseconds integer NOT NULL,
+    at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT pk_webhook_attempts PRIMARY KEY (id)
+);
+CREATE INDEX ix_webhook_attempts_delivery_id ON loyalty.webhook_attempts (delivery_id)
 """
 BY_APP = (
     "message_templates",
@@ -253,10 +307,15 @@ BY_APP = (
     "delivery_events",
     "optout_events",
     "inbox_reads",
+    "webhook_attempts",
 )
 BY_GATE = ("decisions", "permits")
 BY_ADAPTER = ("send_attempts", "inbox_messages")
 BACKWARDS = (
+    "webhook_attempts",
+    "webhook_deliveries",
+    "webhook_secrets",
+    "webhooks",
     "inbox_reads",
     "inbox_messages",
     "optout_events",
@@ -296,6 +355,13 @@ def upgrade() -> None:
     op.execute(f"GRANT INSERT ON loyalty.frequency_reservations TO {guards.GATE}")
     # What a gateway reports moves a reservation on, and reports come in by the app too.
     op.execute(f"GRANT UPDATE (state) ON loyalty.frequency_reservations TO {guards.APP}")
+    guards.projection(
+        "loyalty.webhooks", updates=("failing_since", "disabled_at", "disabled_reason")
+    )
+    guards.projection("loyalty.webhook_secrets", updates=("retired_at",))
+    guards.projection(
+        "loyalty.webhook_deliveries", updates=("state", "attempts", "due_at", "leased_until")
+    )
 
 
 def downgrade() -> None:

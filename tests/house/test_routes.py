@@ -42,6 +42,8 @@ PUBLIC = {
     "POST /my/enter",
     "GET /v1/openapi.json",
     "POST /v1/oauth/token",  # the proof is in the request
+    "GET /v1/unsubscribe/{token}",  # whoever got the message holds the token
+    "POST /v1/unsubscribe/{token}",
 }
 # Writes whose view does not record an audit event itself, and why.
 AUDITED_BELOW = {
