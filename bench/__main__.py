@@ -19,16 +19,14 @@ from typing import Any
 import click
 import psycopg
 
-from bench import coupons, growth, http, importing, limits, posting, report
-from bench import gate, growth, http, importing, limits, posting, report
+from bench import coupons, gate, growth, http, importing, limits, posting, report
 from bench.callers import measure_rate
 from bench.report import Figure
 from loyalty.database import engine, forget_engines
 from loyalty.settings import settings
 from tests.servers import Database, announce, cloned_database, running_servers
 
-SECTIONS = ("posting", "http", "import", "coupons", "redeeming", "growth")
-SECTIONS = ("posting", "http", "import", "gate", "growth")
+SECTIONS = ("posting", "http", "import", "coupons", "redeeming", "gate", "growth")
 
 
 @click.command()

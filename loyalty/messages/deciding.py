@@ -25,7 +25,7 @@ from loyalty.messages.gateways import gateways
 from loyalty.messages.rules import Message, Template, Unsendable, compose, offers
 from loyalty.web.keyfiles import read_secret
 
-BATCH = 200
+BATCH = 500
 PERMIT_LIFE = timedelta(seconds=60)
 LAPSED = timedelta(minutes=2)  # after which no attempt by an old permit can be under way
 CAPS = {"day": 1, "week": 3}

@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from threading import Timer
+from threading import Event, Timer
 from urllib.parse import urlsplit
 
 SECONDS = 15.0
@@ -135,8 +135,8 @@ def _post(
         return f"forbidden-{forbidden}", None
     except (OSError, UnicodeError):  # a name that cannot be encoded does not resolve either
         return "unreachable", None
-    held = [raw]
-    clock = Timer(reach.seconds, _cut, [held])
+    held, is_over = [raw], Event()
+    clock = Timer(reach.seconds, _cut, [held, is_over])
     clock.daemon = True
     clock.start()
     try:
@@ -146,11 +146,11 @@ def _post(
             secured.do_handshake()
         told = _talk(_Connection(host, port, held[0]), path, body, headers, reach)
         # An answer that the clock ended may look whole: what ends with the connection does.
-        return ("cut", None) if clock.finished.is_set() else told
+        return ("cut", None) if is_over.is_set() else told
     except ssl.SSLError:
         return "insecure", None
     except (OSError, http.client.HTTPException):
-        return "cut" if clock.finished.is_set() else "broken", None
+        return "cut" if is_over.is_set() else "broken", None
     finally:
         clock.cancel()
         held[0].close()
@@ -161,7 +161,8 @@ def _secure(raw: socket.socket, host: str) -> ssl.SSLSocket:
     return context.wrap_socket(raw, server_hostname=host, do_handshake_on_connect=False)
 
 
-def _cut(held: list[socket.socket]) -> None:
+def _cut(held: list[socket.socket], is_over: Event) -> None:
+    is_over.set()
     with suppress(OSError):  # it may have ended by itself
         socket.socket.shutdown(held[0], socket.SHUT_RDWR)  # beneath TLS, which would ask first
 

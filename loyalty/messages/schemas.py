@@ -11,14 +11,14 @@ from loyalty.web.fields import Code, Reference, Text
 MOST_PLACEHOLDERS = 20
 
 
-class NameSchema(Schema):
+class TemplateNameSchema(Schema):
     """The same in Chinese and in English."""
 
     zh = Text(60, required=True)
     en = Text(60, required=True)
 
 
-class WordsSchema(Schema):
+class TemplateWordsSchema(Schema):
     """What is said on one channel in one language; text messages have no subject."""
 
     subject = Text(120)
@@ -34,12 +34,12 @@ class NewTemplateSchema(Schema):
     code = Code(required=True)
     class_ = fields.String(data_key="class", required=True, validate=validate.OneOf(CLASSES))
     purpose = Reference(required=True)
-    name = fields.Nested(NameSchema, required=True)
+    name = fields.Nested(TemplateNameSchema, required=True)
     contents = fields.Dict(
         keys=fields.String(validate=validate.OneOf(CHANNELS)),
         values=fields.Dict(
             keys=fields.String(validate=validate.OneOf(LANGUAGES)),
-            values=fields.Nested(WordsSchema),
+            values=fields.Nested(TemplateWordsSchema),
             validate=validate.Length(1, len(LANGUAGES)),
         ),
         required=True,

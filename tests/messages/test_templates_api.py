@@ -36,7 +36,9 @@ def maker(application: FlaskClient) -> Client:
 
 def agree(application: FlaskClient, role: str, proposal: dict[str, Any]) -> Any:
     decision = {"decision": "approve", "digest": proposal["digest"]}
-    return add_person(application, role).post(f"/v1/proposals/{proposal['id']}/decisions", decision)
+    return add_person(application, role).post(
+        f"/v1/proposals/{proposal['proposal_id']}/decisions", decision
+    )
 
 
 def test_a_template_stands_after_two_others_agreed(application: FlaskClient, maker: Client) -> None:
