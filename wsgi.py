@@ -21,6 +21,7 @@ from loyalty.messages import api as messages
 from loyalty.messages import inbox_api as inbox
 from loyalty.messages import pages as unsubscribe
 from loyalty.messages import webhooks_api as webhooks
+from loyalty.partners import api as partners
 from loyalty.points import adjustment_api as adjustments
 from loyalty.points import api as points
 from loyalty.points import confirmation_api as confirmations
@@ -65,6 +66,7 @@ BLUEPRINTS: list[Blueprint] = [
     unsubscribe.blueprint,
     inbox.blueprint,
     webhooks.blueprint,
+    partners.blueprint,
     tiers.blueprint,
     tier_pages.blueprint,
     tiers_console.blueprint,

@@ -16,6 +16,7 @@ from loyalty.partners.payables import (
 from loyalty.partners.permission import Counter, admit, may_use
 from loyalty.partners.rules import split
 from loyalty.partners.sandbox import sandbox_answer
+from loyalty.partners.signatures import check_signature
 from loyalty.partners.staffing import (
     CounterClerk,
     add_clerk,
@@ -37,6 +38,7 @@ __all__ = [
     "change_outlet",
     "change_password",
     "change_state",
+    "check_signature",
     "draw_secret",
     "find_accounts",
     "find_staff",

@@ -11,7 +11,13 @@ from loyalty import audit, staff
 from loyalty.web import Caller, NotFound, ids
 
 # What a partner's systems may ask for; nothing else of ours is for them.
-SCOPES = ("coupons:redeem", "coupons:check", "settlements:read", "settlements:dispute")
+SCOPES = (
+    "partners:read",
+    "coupons:check",
+    "coupons:redeem",
+    "settlements:read",
+    "settlements:dispute",
+)
 
 LIMIT = text("""
 INSERT INTO loyalty.partner_clients (client_id, partner_id, series, outlets, signature_required)
@@ -62,7 +68,7 @@ def add_credential(
     `invalid-scope`.
     """
     chosen = limits or Limits()
-    _check_outlets(session, partner_id, chosen.outlets)
+    check_outlets(session, partner_id, chosen.outlets)
     client = staff.open_client(
         session, caller, name, scopes, partner_id=partner_id, sandbox=sandbox
     )
@@ -85,7 +91,8 @@ def add_credential(
     return client.id
 
 
-def _check_outlets(session: Session, partner_id: int, outlets: Sequence[int] | None) -> None:
+def check_outlets(session: Session, partner_id: int, outlets: Sequence[int] | None) -> None:
+    """Return if all of `outlets` are this partner's; raises `NotFound`."""
     asked = {"partner": partner_id, "outlets": list(outlets or ())}
     if session.execute(FOREIGN_OUTLETS, asked).scalar_one():
         raise NotFound
@@ -121,6 +128,20 @@ def revoke_older_secrets(session: Session, caller: Caller, partner_id: int, clie
     """Leave a client its newest secret alone. Raises `NotFound`."""
     find_credential(session, partner_id, client_id)
     staff.revoke_older_secrets(session, caller, client_id)
+
+
+def add_key(
+    session: Session, caller: Caller, partner_id: int, client_id: int, jwk: dict[str, Any]
+) -> str:
+    """Register a client's public key and return its id. Raises as `staff.add_key` does."""
+    find_credential(session, partner_id, client_id)
+    return staff.add_key(session, caller, client_id, jwk)
+
+
+def revoke_key(session: Session, caller: Caller, partner_id: int, client_id: int, kid: str) -> None:
+    """Accept nothing any longer that this key has signed. Raises `NotFound`."""
+    find_credential(session, partner_id, client_id)
+    staff.revoke_key(session, caller, client_id, kid)
 
 
 def revoke_credential(session: Session, caller: Caller, partner_id: int, client_id: int) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import (
     ForeignKey,
     ForeignKeyConstraint,
     Identity,
+    Index,
     Integer,
     Text,
     UniqueConstraint,
@@ -144,7 +145,7 @@ class UsedNonce(Base):
 
     __tablename__ = "used_nonces"
     __kind__ = PROJECTION
-    __table_args__ = {"schema": SCHEMA}  # noqa: RUF012 - SQLAlchemy reads it so
+    __table_args__ = (Index(None, "expires_at"), {"schema": SCHEMA})
 
     client_id: Mapped[int] = mapped_column(
         ForeignKey(f"{SCHEMA}.partner_clients.client_id"), primary_key=True

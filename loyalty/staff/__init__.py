@@ -9,6 +9,7 @@ from loyalty.staff.clients import (
     disable_client,
     find_client,
     open_client,
+    revoke_key,
     revoke_older_secrets,
 )
 from loyalty.staff.passwords import hash_password
@@ -63,6 +64,7 @@ __all__ = [
     "public_keys",
     "read_claims",
     "read_second_factor",
+    "revoke_key",
     "revoke_older_secrets",
     "revoke_role",
     "roles_of",

@@ -131,6 +131,21 @@ def add_key(session: Session, caller: Caller, client_id: int, jwk: dict[str, Any
     return kid
 
 
+def revoke_key(session: Session, caller: Caller, client_id: int, kid: str) -> None:
+    """Trust a client's public key no longer. Raises `NotFound` where it has no such live key."""
+    statement = (
+        update(ClientKey)
+        .where(
+            ClientKey.client_id == client_id, ClientKey.kid == kid, ClientKey.revoked_at.is_(None)
+        )
+        .values(revoked_at=func.now())
+        .returning(ClientKey.id)
+    )
+    if session.execute(statement).first() is None:
+        raise NotFound
+    audit.record(session, caller, "client.key_revoked", "client", client_id, {"kid": kid})
+
+
 def disable_client(session: Session, caller: Caller, client_id: int) -> None:
     """Refuse a client from now on; tokens that it got die within half a minute."""
     statement = (

@@ -16,7 +16,7 @@ from marshmallow import Schema
 from werkzeug.exceptions import UnsupportedMediaType
 
 from loyalty.database import driver, reading, transaction
-from loyalty.web import idempotency, ids, strictjson, uploads, validation
+from loyalty.web import idempotency, ids, messages, strictjson, uploads, validation
 from loyalty.web.access import Access, Caller, Kind, resolve_path
 from loyalty.web.errors import Refused
 from loyalty.web.gathering import Call, Gatherer
@@ -65,6 +65,7 @@ class Endpoint:
     media_type: str = JSON_TYPE
     form: type[Schema] | None = None
     refusals: Mapping[int, type[Schema]] = field(default_factory=dict)
+    signed: messages.CheckSignature | None = None
 
     def __post_init__(self) -> None:
         """Refuse a declaration that leaves a question open."""
@@ -74,6 +75,8 @@ class Endpoint:
             raise ValueError(f"{self.name}: only a GET merely reads")
         if self.method in WRITES and not (self.idempotent or self.not_idempotent):
             raise ValueError(f"{self.name}: take an idempotency key, or say why not")
+        if self.signed is not None and not self.idempotent:
+            raise ValueError(f"{self.name}: a signature covers the idempotency key")
 
     @property
     def name(self) -> str:
@@ -118,6 +121,7 @@ def endpoint(
     reading: bool = False,
     upload: bool = False,
     together: Callable[[Caller, dict[str, Any]], Hashable] | None = None,
+    signed: messages.CheckSignature | None = None,
 ) -> Callable[[View], View]:
     """Make a function the view of a JSON route.
 
@@ -136,6 +140,9 @@ def endpoint(
     which (caller and body) by a key that they have in common, or None for alone. The view then
     takes `session` and `calls` and returns for each call what other views return, or the
     `Refused` of that call.
+
+    With `signed` the message's signature is checked before anything is done: see
+    `partners.check_signature`.
     """
 
     def declare(view: View) -> View:
@@ -155,6 +162,7 @@ def endpoint(
             limit=limit,
             reading=reading,
             upload=upload,
+            signed=signed,
         )
         if upload:
             respond = _receive(declared)
@@ -237,11 +245,12 @@ def _compile(declared: Endpoint) -> Callable[..., Response]:
 
     def respond(**arguments: Any) -> Response:
         caller = _find_caller(declared, arguments)
-        claim = None
         raw = _read_body(declared) if declared.method in WRITES else b""
-        if declared.idempotent:
-            key = request.headers.get("Idempotency-Key")
-            claim = idempotency.read_claim(caller, key, declared.method, request.full_path, raw)
+        claim = _read_claim(declared, caller, raw) if declared.idempotent else None
+        if claim is not None and declared.signed is not None:
+            earlier = messages.find_answer(declared.signed, caller, claim, raw)
+            if earlier is not None:
+                return _replay(earlier)
         if body_schema is not None:
             arguments["body"] = validation.load_body(body_schema, strictjson.parse(raw))
         elif raw:
@@ -297,8 +306,11 @@ def _gather(
     def respond() -> Response:
         caller = _find_caller(declared, {})
         raw = _read_body(declared)
-        key = request.headers.get("Idempotency-Key")
-        claim = idempotency.read_claim(caller, key, declared.method, request.full_path, raw)
+        claim = _read_claim(declared, caller, raw)
+        if declared.signed is not None:
+            earlier = messages.find_answer(declared.signed, caller, claim, raw)
+            if earlier is not None:
+                return _replay(earlier)
         if request.query_string:
             validation.load_query(None, request.args)
         body = validation.load_body(body_schema, strictjson.parse(raw))
@@ -350,6 +362,11 @@ def _find_caller(declared: Endpoint, path: dict[str, Any]) -> Caller:
     if path:
         resolve_path(caller, path, declared.id_parameters)
     return caller
+
+
+def _read_claim(declared: Endpoint, caller: Caller, raw: bytes) -> idempotency.Claim:
+    key = request.headers.get("Idempotency-Key")
+    return idempotency.read_claim(caller, key, declared.method, request.full_path, raw)
 
 
 def _read_body(declared: Endpoint) -> bytes:

@@ -99,6 +99,15 @@ def take(session: Session, claim: Claim) -> Kept | None:
     return _find(session, claim)
 
 
+def find(session: Session, claim: Claim) -> Kept | None:
+    """Return the answer that was given under this claim, or None; claims nothing.
+
+    Raises `Refused` with `idempotency-key-reused` where the key stands for another request.
+    """
+    row = driver(session).execute(_FIND, (claim.caller, claim.key)).fetchone()
+    return None if row is None else _find(session, claim)
+
+
 def _find(session: Session, claim: Claim) -> Kept:
     connection = driver(session)
     found = connection.execute(_FIND, (claim.caller, claim.key)).fetchone()

@@ -119,6 +119,46 @@ declare(
     ),
 )
 declare(
+    "signature-invalid",
+    401,
+    title=("请求签名无效", "The signature is not valid"),
+    explanation=(
+        "请求的 HTTP 消息签名(RFC 9421)缺失覆盖项、已过时、与内容或地址不符,"
+        "或不是由此客户端的密钥签署。",
+        "The HTTP message signature (RFC 9421) does not cover what it must, is too old, does not "
+        "fit the content or the address, or was not made with a key of this client.",
+    ),
+    remedy=(
+        "请用已登记的密钥重新签名,覆盖 @method、@target-uri、content-digest 和 idempotency-key,"
+        "并带上 created 与 nonce。",
+        "Sign anew with a registered key over @method, @target-uri, content-digest and "
+        "idempotency-key, with created and nonce.",
+    ),
+)
+declare(
+    "signature-required",
+    401,
+    title=("此客户端的请求必须签名", "This client must sign its calls"),
+    explanation=(
+        "该客户端的设置要求对核销、撤销和冲正请求签名(RFC 9421)。",
+        "This client is set to sign its redeem, void and reverse calls (RFC 9421).",
+    ),
+    remedy=("请对请求签名后再发送。", "Sign the request and send it again."),
+)
+declare(
+    "signature-replayed",
+    401,
+    title=("此签名已被使用", "The signature was used before"),
+    explanation=(
+        "签名中的 nonce 已经用过,且此请求没有可以重复的回答;没有做任何更改。",
+        "The nonce came before, and there is no earlier answer to repeat; nothing was changed.",
+    ),
+    remedy=(
+        "请用新的 nonce 重新签名;幂等键可保持不变。",
+        "Sign anew with another nonce; the idempotency key may stay.",
+    ),
+)
+declare(
     "insufficient-scope",
     403,
     title=("令牌没有所需的权限范围", "The token lacks the scope"),

@@ -18,6 +18,11 @@ MESSAGES: dict[str, tuple[str, str, str]] = {
         "必须是带时区偏移的 RFC 3339 时刻",
         "must be an RFC 3339 instant with an offset",
     ),
+    "opening_hours": (
+        "opening_hours",
+        "不是合规的营业时间",
+        'must be pairs of times in order, such as ["09:00", "21:30"]',
+    ),
     "day": ("day", "必须是形如 2026-01-31 的日期", "must be a day such as 2026-01-31"),
     "text": ("text", "必须是文本", "must be a text"),
     "length": ("length", "长度不符", "is too short or too long"),

@@ -87,7 +87,8 @@ CREATE TABLE loyalty.used_nonces (
     nonce text NOT NULL,
     expires_at timestamptz NOT NULL,
     CONSTRAINT pk_used_nonces PRIMARY KEY (client_id, nonce)
-)
+);
+CREATE INDEX ix_used_nonces_expires_at ON loyalty.used_nonces (expires_at)
 """
 TABLE_NAMES = (
     "used_nonces",

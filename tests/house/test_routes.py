@@ -52,6 +52,30 @@ AUDITED_BELOW = {
     "POST /v1/campaigns/{campaign_id}/restart": "proposing records what is proposed",
     "POST /v1/campaigns/{campaign_id}/submissions": "proposing records what is proposed",
     "POST /v1/products": "proposing records what is proposed",
+    **{
+        f"POST /v1/partners{rest}": "proposing a change of partners records the proposal"
+        for rest in (
+            "",
+            "/{partner_id}/state",
+            "/{partner_id}/outlets",
+            "/{partner_id}/clients",
+        )
+    },
+    **{
+        f"{method} /v1/partners/{{partner_id}}{rest}": "the verb of partners records it"
+        for method, rest in (
+            ("POST", "/suspension"),
+            ("PATCH", "/outlets/{outlet_id}"),
+            ("POST", "/clients/{client_id}/secrets"),
+            ("POST", "/clients/{client_id}/secrets/revocation"),
+            ("POST", "/clients/{client_id}/keys"),
+            ("POST", "/clients/{client_id}/keys/{key_id}/revocation"),
+            ("POST", "/clients/{client_id}/revocation"),
+            ("POST", "/clerks"),
+            ("PATCH", "/clerks/{clerk_id}"),
+            ("POST", "/clerks/{clerk_id}/password"),
+        )
+    },
     "POST /v1/proposals/{proposal_id}/withdrawal": "proposing.withdraw records the end",
 }
 
