@@ -35,6 +35,7 @@ from loyalty.proof import api as proof
 from loyalty.proposals import api as proposals
 from loyalty.proposals import console as proposals_console
 from loyalty.rewards import api as rewards
+from loyalty.settlement import api as settlement
 from loyalty.staff import api as staff
 from loyalty.staff import console as staff_console
 from loyalty.tiers import api as tiers
@@ -81,6 +82,7 @@ BLUEPRINTS: list[Blueprint] = [
     imports.blueprint,
     points_reports.blueprint,
     earning_rules.blueprint,
+    settlement.blueprint,
     campaigns.blueprint,
     coupon_series.blueprint,
     coupon_batches.blueprint,

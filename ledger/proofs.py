@@ -22,7 +22,7 @@ MOST_ENTRIES = 10_000
 _LOG = f"""
 SELECT {ENTRY}, s.seal_no FROM ledger.entries e
 LEFT JOIN ledger.seals s ON s.log = 'ledger' AND s.entry_id = e.id AND s.account_id = e.account_id
-WHERE e.account_id = %s AND e.id > %s ORDER BY e.id LIMIT %s"""
+WHERE e.account_id = %s AND e.id > %s AND e.id <= %s ORDER BY e.id LIMIT %s"""
 _ONE = f"""
 SELECT {ENTRY}, s.seal_no FROM ledger.entries e
 LEFT JOIN ledger.seals s ON s.log = 'ledger' AND s.entry_id = e.id AND s.account_id = e.account_id
@@ -30,13 +30,19 @@ WHERE e.account_id = %s AND e.id = %s"""
 
 
 def export_statement(
-    session: Session, account: int, *, after_entry: int = 0, limit: int = MOST_ENTRIES
+    session: Session,
+    account: int,
+    *,
+    after_entry: int = 0,
+    through_entry: int = 2**63 - 1,
+    limit: int = MOST_ENTRIES,
 ) -> dict[str, Any] | None:
-    """Return a wallet's log from `after_entry` on as a JSON document that proves itself.
+    """Return a wallet's log from `after_entry` to `through_entry` as JSON that proves itself.
 
     At most `limit` entries (10,000 or fewer); `next` is what to continue after, or None at the
-    end of the log. Entries after the last checkpoint have no proof yet, and stand in the
-    document as such. None if the account is not a wallet.
+    end. With `through_entry` the document is of a part of the log and says no balance. Entries
+    after the last checkpoint have no proof yet, and stand in the document as such. None if the
+    account is not a wallet.
     """
     if not 0 < limit <= MOST_ENTRIES:
         raise ValueError(f"a statement holds from 1 to {MOST_ENTRIES} entries")
@@ -47,11 +53,13 @@ def export_statement(
     if wallet is None:
         return None
     with reading(connection) as cursor:
-        rows = cursor.execute(_LOG, (account, after_entry, limit + 1)).fetchall()
+        asked = (account, after_entry, through_entry, limit + 1)
+        rows = cursor.execute(_LOG, asked).fetchall()
     more = len(rows) > limit
     document = _document(session, connection, rows[:limit])
     document["account"] = account
-    document["balance"] = dict(zip(("posted", "held", "debt", "position"), wallet, strict=True))
+    if through_entry == 2**63 - 1:
+        document["balance"] = dict(zip(("posted", "held", "debt", "position"), wallet, strict=True))
     document["after_entry"] = after_entry
     document["next"] = rows[limit - 1][1] if more else None
     return document

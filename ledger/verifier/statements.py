@@ -119,6 +119,8 @@ def _check_entries(document: Any, entries: Any, note: Note | None, report: Repor
             position, balance = line["position"], line["balance_after"]
     if "balance" in document:
         _check_end(document, account, position, balance, report)
+    if "period" in document:
+        _check_period(document, report)
 
 
 def _check_end(
@@ -136,6 +138,25 @@ def _check_end(
             report.find(
                 "statement", {}, f"states a balance of {stated['posted']}, its lines {balance}"
             )
+
+
+def _check_period(document: Any, report: Report) -> None:
+    """Check that the lines lead from a closed period's opening balance to its closing one."""
+    period, account = document["period"], document["account"]
+    lines = [line for entry in document["entries"] for line in entry["content"]["transfers"]]
+    owners = {entry["content"]["entry"][0]["account_id"] for entry in document["entries"]}
+    if not owners <= {account}:
+        report.find("statement", {}, "is made out for another account than its lines")
+        return
+    places = [line["position"] for line in lines]
+    first, last = period["first_position"], period["last_position"]
+    if places != list(range(first, last + 1)):
+        report.find("statement", {}, f"does not hold exactly the lines {first} to {last}")
+    moved = sum(_change(line, account) for line in lines)
+    stated = period["closing"] - period["opening"]
+    end = lines[-1]["balance_after"] if lines else period["closing"]
+    if moved != stated or end != period["closing"]:
+        report.find("statement", {}, f"states a change of {stated}, its lines {moved}")
 
 
 def _check_proof(

@@ -14,6 +14,7 @@ from loyalty.partners.payables import (
     take_back,
 )
 from loyalty.partners.permission import Counter, admit, may_use
+from loyalty.partners.queries import read_partner
 from loyalty.partners.rules import split
 from loyalty.partners.sandbox import sandbox_answer
 from loyalty.partners.signatures import check_signature
@@ -47,6 +48,7 @@ __all__ = [
     "open_partner",
     "owe",
     "payable_account",
+    "read_partner",
     "sandbox_answer",
     "split",
     "take_back",

@@ -83,7 +83,7 @@ ALL_BORNE = text("SELECT id FROM ledger.accounts WHERE holder = '' AND unit_id =
 
 # What a redemption wrote, a row for each leg, and how much of it is left.
 LEGS = text("""
-SELECT asked.place, e.cause, t.position, t.to_account_id = t.account_id AS is_ours,
+SELECT asked.place, e.cause, t.position,
     t.amount - coalesce((
         SELECT sum(r.amount) FROM ledger.transfers r
         WHERE r.account_id = t.account_id AND r.reverses = t.position
@@ -211,13 +211,17 @@ def _take_back(account: int, one: TakeBack, legs: Sequence[Any]) -> Entry:
     return Entry(account, one.source, one.own_reference, one.kind, acts, one.effective_at, cause)
 
 
-def _parts(amount: int | None, legs: Sequence[Any], shares: tuple[int, int]) -> list[int]:
-    """Return how much of each leg goes back, so that what stays is split exactly as well."""
+def _parts(amount: int | None, legs: Sequence[Any], shares: Sequence[int]) -> list[int]:
+    """Return how much of each leg goes back, so that what stays is split exactly as well.
+
+    Where a dispute has corrected one leg, the other one bears what that one no longer can.
+    """
     left = [int(leg.remaining) for leg in legs]
-    if amount is None or amount > sum(left):
+    if amount is None or amount >= sum(left):
         return left if amount is None else [left[0] + amount - sum(left), *left[1:]]
-    ours, theirs = split(sum(left) - amount, shares)
-    return [
-        remaining - (ours if leg.is_ours else theirs)
-        for leg, remaining in zip(legs, left, strict=True)
-    ]
+    if len(legs) == 1:
+        return [amount]
+    stays = sum(left) - amount
+    ours, theirs = left  # our leg is written first
+    kept = min(max(split(stays, shares)[0], stays - theirs), ours)
+    return [ours - kept, theirs - (stays - kept)]

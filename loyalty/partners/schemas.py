@@ -125,7 +125,7 @@ class NewPartnerClientSchema(Schema):
     sandbox = Truth(load_default=False)
 
 
-class PublicKeySchema(Schema):
+class ClientKeySchema(Schema):
     """A public key (JWK): Ed25519 or P-256, for assertions and for signed calls."""
 
     kty = fields.String(required=True, validate=validate.OneOf(("OKP", "EC")))

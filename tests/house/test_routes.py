@@ -76,6 +76,15 @@ AUDITED_BELOW = {
             ("POST", "/clerks/{clerk_id}/password"),
         )
     },
+    **{
+        f"POST /v1/partners/{{partner_id}}{rest}": "the verb of settlement records it"
+        for rest in (
+            "/statements",
+            "/statements/{statement_id}/disputes",
+            "/statements/{statement_id}/release",
+            "/disputes/{dispute_id}/outcome",
+        )
+    },
     "POST /v1/proposals/{proposal_id}/withdrawal": "proposing.withdraw records the end",
 }
 
