@@ -3,19 +3,13 @@
 import secrets
 import unicodedata
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from loyalty import audit
+from loyalty import audit, staff
 from loyalty.web import Caller, NotFound, Refused
-
-LONGEST_PASSWORD = 200
-SHORTEST_PASSWORD = 12
 
 ADD = text("""
 INSERT INTO loyalty.partner_staff (partner_id, outlet_id, login, name, password_hash)
@@ -62,8 +56,9 @@ def add_clerk(
     place = {"partner": partner_id, "outlet": outlet_id}
     if session.execute(HAS_OUTLET, place).first() is None:
         raise NotFound
-    password = secrets.token_urlsafe(15)
-    account = {**place, "login": normal_login(login), "name": name, "hash": hash_password(password)}
+    password, login = secrets.token_urlsafe(15), normal_login(login)
+    hashed = staff.hash_password(password, login)
+    account = {**place, "login": login, "name": name, "hash": hashed}
     clerk: int | None = session.execute(ADD, account).scalar_one_or_none()
     if clerk is None:
         raise Refused("login-taken")
@@ -84,15 +79,14 @@ def verify_password(session: Session, login: str, password: str) -> CounterClerk
     somebody has this login. Limit the tries before calling this.
     """
     row = session.execute(BY_LOGIN, {"login": normal_login(login)}).one_or_none()
-    stored = _nobodys_hash() if row is None else row.password_hash
-    fits = len(password) <= LONGEST_PASSWORD and _matches(stored, password)
+    fits = staff.is_password(None if row is None else row.password_hash, password)
     return _clerk(row) if fits and row is not None and row.may_enter else None
 
 
 def reset_password(session: Session, caller: Caller, partner_id: int, clerk_id: int) -> str:
     """Draw a new password for somebody, and return it this once. Raises `NotFound`."""
     password = secrets.token_urlsafe(15)
-    _set_password(session, partner_id, clerk_id, password)
+    _set_password(session, partner_id, clerk_id, staff.hash_password(password, ""))
     audit.record(session, caller, "clerk.password_reset", "clerk", clerk_id)
     return password
 
@@ -100,11 +94,10 @@ def reset_password(session: Session, caller: Caller, partner_id: int, clerk_id: 
 def change_password(session: Session, caller: Caller, clerk: CounterClerk, password: str) -> None:
     """Give somebody the password that they chose.
 
-    Raises `Refused` with `password-too-short` under 12 characters.
+    Raises `Refused` with `weak-password`.
     """
-    if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
-        raise Refused("password-too-short")
-    _set_password(session, clerk.partner_id, clerk.id, password)
+    hashed = staff.hash_password(password, clerk.login)
+    _set_password(session, clerk.partner_id, clerk.id, hashed)
     audit.record(session, caller, "clerk.password_changed", "clerk", clerk.id)
 
 
@@ -124,32 +117,10 @@ def normal_login(login: str) -> str:
     return unicodedata.normalize("NFKC", login).strip().casefold()
 
 
-def hash_password(password: str) -> str:
-    """Return what is stored of a password."""
-    return _hasher().hash(unicodedata.normalize("NFC", password))
-
-
-def _set_password(session: Session, partner_id: int, clerk_id: int, password: str) -> None:
-    change = {"partner": partner_id, "clerk": clerk_id, "hash": hash_password(password)}
+def _set_password(session: Session, partner_id: int, clerk_id: int, hashed: str) -> None:
+    change = {"partner": partner_id, "clerk": clerk_id, "hash": hashed}
     if session.execute(SET_PASSWORD, change).first() is None:
         raise NotFound
-
-
-def _matches(stored: str, password: str) -> bool:
-    try:
-        return _hasher().verify(stored, unicodedata.normalize("NFC", password))
-    except (VerificationError, InvalidHashError):
-        return False
-
-
-@cache
-def _hasher() -> PasswordHasher:
-    return PasswordHasher()  # Argon2id, 64 MiB, three passes: the second choice of RFC 9106
-
-
-@cache
-def _nobodys_hash() -> str:
-    return hash_password(secrets.token_urlsafe(15))
 
 
 def _clerk(row: Any) -> CounterClerk:

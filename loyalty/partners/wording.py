@@ -65,10 +65,3 @@ declare(
     ),
     remedy=("请换一个代码,或使用已有的。", "Choose another code, or use the one that exists."),
 )
-declare(
-    "password-too-short",
-    422,
-    title=("密码长度不合要求", "The password is too short or too long"),
-    explanation=("密码须为 12 至 200 个字符。", "A password has 12 to 200 characters."),
-    remedy=("请换一个更长的密码或口令短语。", "Choose a longer password or a phrase."),
-)

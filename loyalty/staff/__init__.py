@@ -12,7 +12,7 @@ from loyalty.staff.clients import (
     revoke_key,
     revoke_older_secrets,
 )
-from loyalty.staff.passwords import hash_password
+from loyalty.staff.passwords import hash_password, is_password
 from loyalty.staff.people import (
     add_staff,
     add_unit,
@@ -54,6 +54,7 @@ __all__ = [
     "grant_role",
     "hash_password",
     "invite",
+    "is_password",
     "issue_client_token",
     "issue_customer_token",
     "issue_staff_token",

@@ -168,7 +168,12 @@ def _describe_rules(route: Endpoint) -> str:
         Kind.CUSTOMER: f"For the customer themselves or a client, with the scope `{access.scope}`.",
         Kind.PARTNER: f"For clients of partners with the scope `{access.scope}`.",
         Kind.STAFF: f"For staff with one of the roles {', '.join(sorted(access.roles))}.",
+        Kind.PARTNER: f"For a partner's own systems with the scope `{access.scope}`.",
     }[Kind(access.kind)]
+    if access.kind == Kind.PARTNER and access.roles:
+        who += f" Also for staff with one of the roles {', '.join(sorted(access.roles))}."
+    if route.signed is not None:
+        who += " The message may have to be signed (RFC 9421)."
     if access.kind == Kind.STAFF and access.scope:
         who += f" Also for clients with the scope `{access.scope}`."
     if route.idempotent:
