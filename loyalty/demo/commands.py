@@ -4,7 +4,7 @@ import click
 
 from loyalty import customers, outbox, staff
 from loyalty.database import transaction
-from loyalty.demo import accounts, coupons, people, purchases, sample
+from loyalty.demo import accounts, coupons, partners, people, purchases, sample
 from loyalty.points import intake
 from loyalty.points.commands import apply_import, say_result, stage_file, sweep_lapsed
 from loyalty.settings import CHECKOUT, settings
@@ -39,6 +39,7 @@ def load(shift: bool) -> None:
     """
     with transaction() as session:
         programme = sample.open_sample(session)
+        partners.open_sample(session)
         import_id = intake.find_latest(session, programme, sample.SOURCE)
     if import_id is None:
         _register()
@@ -116,6 +117,7 @@ def welcome() -> None:
         if SHOWN not in found:
             raise click.ClickException("请先运行 / run first: loyalty demo load")
         entries = accounts.prepare(session)
+        partner_lines = partners.describe(session)
         customer_code = accounts.customer_code(session, found[SHOWN])
         scopes = ("coupons:code", "coupons:read", "customers:read", "points:read", "rewards:read")
         issued = staff.issue_customer_token(Caller.job(staff.DEVELOPMENT), found[SHOWN], scopes)
@@ -132,6 +134,8 @@ def welcome() -> None:
   OpenAPI 3.1             {address}/v1/openapi.json
   健康检查  health         {address}/readyz
   错误说明  problems       {address}/problems
+
+{partner_lines}
 
 {_list_people(entries)}
   当前验证码 / a code now:  {CHECKOUT / ".venv/bin/loyalty"} demo code sample-checker
