@@ -82,13 +82,13 @@ BLUEPRINTS: list[Blueprint] = [
     imports.blueprint,
     points_reports.blueprint,
     earning_rules.blueprint,
-    settlement.blueprint,
     campaigns.blueprint,
     coupon_series.blueprint,
     coupon_batches.blueprint,
     coupon_wallet.blueprint,
     coupon_tills.blueprint,
     rewards.blueprint,
+    settlement.blueprint,
 ]
 
 

@@ -112,6 +112,8 @@ def problem_codes(route: Endpoint) -> list[str]:
             "idempotency-key-invalid",
             "idempotency-key-reused",
         ]
+    if route.signed is not None:
+        codes += ["signature-required", "signature-invalid", "signature-replayed"]
     if route.media_type == JSON_TYPE and route.form is None:
         codes.append("invalid-query")
     return list(dict.fromkeys([*codes, "unavailable", "internal"]))
