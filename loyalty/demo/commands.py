@@ -39,7 +39,6 @@ def load(shift: bool) -> None:
     """
     with transaction() as session:
         programme = sample.open_sample(session)
-        partners.open_sample(session)
         import_id = intake.find_latest(session, programme, sample.SOURCE)
     if import_id is None:
         _register()
@@ -55,6 +54,7 @@ def _give_coupons() -> None:
     with transaction() as session:
         programme = sample.open_sample(session)
         coupons.open_coupons(session, programme)
+        partners.equip(session)
         found = customers.find_by_reference(session, [SHOWN, *WITH_COUPONS])
     with transaction() as session:
         coupons.give_coupons(session, programme, sorted(found.values()))
