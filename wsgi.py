@@ -8,6 +8,7 @@ from loyalty.audit import console as audit_console
 from loyalty.benefits import api as benefits
 from loyalty.benefits import console as benefits_console
 from loyalty.benefits import pages as benefit_pages
+from loyalty.consent import api as consent
 from loyalty.coupons import batches_api as coupon_batches
 from loyalty.coupons import series_api as coupon_series
 from loyalty.coupons import till_api as coupon_tills
@@ -68,6 +69,7 @@ BLUEPRINTS: list[Blueprint] = [
     inbox.blueprint,
     webhooks.blueprint,
     partners.blueprint,
+    consent.blueprint,
     tiers.blueprint,
     tier_pages.blueprint,
     tiers_console.blueprint,

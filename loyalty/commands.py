@@ -4,6 +4,7 @@ import click
 
 import migrations
 from loyalty import doctor as examination
+from loyalty.consent import commands as consent
 from loyalty.customers import commands as customers
 from loyalty.database import sqlalchemy_url
 from loyalty.demo import commands as demo
@@ -65,6 +66,7 @@ for slice_commands in (
     vault.COMMANDS,
     customers.COMMANDS,
     policy.COMMANDS,
+    consent.COMMANDS,
     messages.COMMANDS,
     tiers.COMMANDS,
     points.COMMANDS,
