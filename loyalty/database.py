@@ -3,13 +3,14 @@
 Only edges (`api`, `console`, `pages`, `jobs`, `commands`) call `transaction()`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+import orjson
 from psycopg import Connection
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.orm import Session
@@ -22,6 +23,8 @@ GATE_ROLE = "quanyi_gate"  # decides which message may leave
 ADAPTER_ROLE = "quanyi_adapter"  # hands messages to the gateways
 
 _AFTER_COMMIT = "after_commit"
+_BEFORE_COMMIT = "before_commit"
+_DRIVER = "driver"
 _making = Lock()
 
 
@@ -73,7 +76,10 @@ def transaction(role: str = APP_ROLE) -> Iterator[Session]:
     """
     with Session(engine(role), autoflush=False, expire_on_commit=False) as session:
         with session.begin():
+            session.info[_BEFORE_COMMIT] = {}
             yield session
+            _write_last(session, session.info[_BEFORE_COMMIT])
+            session.info.pop(_DRIVER, None)
         effects = session.info.pop(_AFTER_COMMIT, [])
     for effect in effects:
         effect()
@@ -98,9 +104,34 @@ def driver(session: Session) -> Connection[Any]:
     For statements on hot paths, where SQLAlchemy's layer costs twice what the statement does.
     Errors come as the driver's; the edges know both kinds.
     """
-    connection = session.connection().connection.driver_connection
-    assert isinstance(connection, Connection)
+    connection = session.info.get(_DRIVER)
+    if connection is None:
+        connection = session.connection().connection.driver_connection
+        assert isinstance(connection, Connection)
+        if _BEFORE_COMMIT in session.info:
+            session.info[_DRIVER] = connection
     return connection
+
+
+def write_last(session: Session, statement: str, rows: Sequence[object]) -> None:
+    """Write rows that nobody reads in this transaction: right before its commit, all in one trip.
+
+    `statement` has the rows as its one parameter, a JSON list. Statements that are left by
+    several callers become one, and rows that are left for the same statement one list. Inside a
+    savepoint, which may yet be rolled back alone, the rows are written at once.
+    """
+    left = session.info.get(_BEFORE_COMMIT)
+    if left is None or session.in_nested_transaction():
+        _write_last(session, {statement: rows})
+    else:
+        left.setdefault(statement, []).extend(rows)
+
+
+def _write_last(session: Session, left: Mapping[str, Sequence[object]]) -> None:
+    if left:
+        parts = ", ".join(f"w{number} AS ({part})" for number, part in enumerate(left))
+        values = [orjson.dumps(rows).decode() for rows in left.values()]
+        driver(session).execute(f"WITH {parts} SELECT", values)
 
 
 def after_commit(session: Session, effect: Callable[[], None]) -> None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy.orm import Session
 
-from loyalty.database import driver
+from loyalty.database import driver, write_last
 from loyalty.web import Caller, ids
 
 _ACTION = re.compile(r"[a-z][a-z_]*(?:\.[a-z][a-z_]*)+")
@@ -18,10 +18,8 @@ _INSERT = (
 )
 _INSERT_MANY = (
     "INSERT INTO loyalty.audit_events (actor_kind, actor_id, action, subject_type, subject_id,"
-    " request_id, token_fingerprint, detail) SELECT actor_kind, actor_id, action, subject_type,"
-    " subject_id, request_id, token_fingerprint, detail::jsonb FROM unnest(%s::text[], %s::text[],"
-    " %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[]) AS act (actor_kind,"
-    " actor_id, action, subject_type, subject_id, request_id, token_fingerprint, detail)"
+    " request_id, token_fingerprint, detail) SELECT a->>0, a->>1, a->>2, a->>3, a->>4, a->>5,"
+    " a->>6, (a->>7)::jsonb FROM json_array_elements(%s::json) AS a"
 )
 LONGEST_VALUE = 200
 
@@ -56,10 +54,9 @@ def record(
 
 
 def record_many(session: Session, acts: Sequence[Act]) -> None:
-    """Write all of `acts` with one statement; see `record`."""
+    """Write all of `acts`, right before the commit; see `record`."""
     if acts:
-        columns = [list(column) for column in zip(*(_row(*act) for act in acts), strict=True)]
-        driver(session).execute(_INSERT_MANY, columns)
+        write_last(session, _INSERT_MANY, [_row(*act) for act in acts])
 
 
 def _row(

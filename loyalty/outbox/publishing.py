@@ -1,22 +1,17 @@
 """Publishing: what happened is written in the transaction of the change itself."""
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from loyalty.database import write_last
 from loyalty.outbox import doorbell, rules
 
-_INSERT = text(
-    """
-    INSERT INTO loyalty.outbox (topic, aggregate, aggregate_seq, payload)
-    SELECT :topic, aggregate, aggregate_seq, CAST(payload AS jsonb)
-    FROM unnest(
-        CAST(:aggregates AS text[]), CAST(:sequences AS bigint[]), CAST(:payloads AS text[])
-    ) AS change (aggregate, aggregate_seq, payload)
-    """
+_INSERT = (
+    "INSERT INTO loyalty.outbox (topic, aggregate, aggregate_seq, payload)"
+    " SELECT topic, aggregate, sequence, payload FROM json_to_recordset(%s::json)"
+    " AS change (topic text, aggregate text, sequence bigint, payload jsonb)"
 )
 
 
@@ -39,19 +34,12 @@ def publish(
 
 
 def publish_many(session: Session, topic: str, changes: Iterable[Change]) -> None:
-    """Publish all of `changes` with one statement; see `publish`."""
+    """Publish all of `changes`, written right before the commit; see `publish`."""
     listed = list(changes)
     if not listed:
         return
     for change in listed:
         rules.check_ids({"aggregate": change.aggregate, **change.payload})
-    session.execute(
-        _INSERT,
-        {
-            "topic": topic,
-            "aggregates": [change.aggregate for change in listed],
-            "sequences": [change.sequence for change in listed],
-            "payloads": [json.dumps(dict(change.payload)) for change in listed],
-        },
-    )
+    rows = [{"topic": topic, **change._asdict()} for change in listed]
+    write_last(session, _INSERT, rows)
     doorbell.ring_after_commit(session, doorbell.Bell("drain", topic))

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 import ledger
 from loyalty import outbox, programmes, tiers
+from loyalty.database import driver
 from loyalty.points import facts, rules, waiting
 from loyalty.points.rulebook import Rulebook, read_rulebook
 from loyalty.programmes import Member, Programme
@@ -331,11 +332,11 @@ def _write(
     if not cases:
         return {}
     rows = [_row(case) for case in sorted(cases, key=lambda case: case.purchase.reference)]
-    written = session.connection().exec_driver_sql(
+    written = driver(session).execute(
         RECORD,
         {"programme": programme.id, "source": source, "rows": orjson.dumps(rows).decode()},
     )
-    return {row.reference: row.id for row in written}
+    return dict(written.fetchall())
 
 
 def _row(case: _Case) -> dict[str, Any]:

@@ -15,7 +15,16 @@ from loyalty.programmes import Programme
 from loyalty.tiers import StandingSchema
 from loyalty.web import ids, validation
 from loyalty.web.cursors import PageQuery
-from loyalty.web.fields import Amount, Instant, PublicId, Reference, Text, Whole, dump_instant
+from loyalty.web.fields import (
+    Amount,
+    Instant,
+    Lines,
+    PublicId,
+    Reference,
+    Text,
+    Whole,
+    dump_instant,
+)
 
 MOST_AT_ONCE = 1000
 MOST_LINES = 200
@@ -53,6 +62,16 @@ class LineSchema(Schema):
     amount = Whole(required=True)
 
 
+class PurchaseLines(Lines):
+    """The lines of a purchase, each number once."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> list[Any]:
+        lines = super()._deserialize(value, attr, data, **kwargs)
+        if len({line["line"] for line in lines}) < len(lines):
+            raise ValidationError("line_twice")
+        return lines
+
+
 class NewPurchaseSchema(Schema):
     """A purchase. `amount` is in minor units of the programme's currency, 0 or more."""
 
@@ -63,24 +82,14 @@ class NewPurchaseSchema(Schema):
     category = Text(CODE, load_default=None)
     outlet = Text(CODE, load_default=None)
     channel = Text(CODE, load_default=None)
-    lines = fields.List(
-        fields.Nested(LineSchema), validate=validate.Length(1, MOST_LINES), load_default=None
-    )
-
-    @validates_schema
-    def _check_lines(self, content: dict[str, Any], **_: Any) -> None:
-        numbers = [line["line"] for line in content.get("lines") or ()]
-        if len(numbers) != len(set(numbers)):
-            raise ValidationError("line_twice", "lines")
+    lines = PurchaseLines(LineSchema, MOST_LINES, load_default=None)
 
 
 class NewPurchasesSchema(Schema):
     """One to a thousand purchases."""
 
     programme = Text(CODE, load_default=None)
-    purchases = fields.List(
-        fields.Nested(NewPurchaseSchema), required=True, validate=validate.Length(1, MOST_AT_ONCE)
-    )
+    purchases = Lines(NewPurchaseSchema, MOST_AT_ONCE, required=True)
 
 
 class RuleResultSchema(Schema):

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 import ledger
 from loyalty import customers
+from loyalty.database import driver
 from loyalty.programmes.queries import Programme, list_programmes
 from loyalty.web import Refused
 
@@ -33,12 +34,12 @@ SELECT customer_id, programme_id, points_wallet_id, status_wallet_id, joined_at
 FROM loyalty.memberships WHERE programme_id = :programme AND customer_id = ANY(:customers)
 """)
 
-BY_REFERENCE = text("""
+BY_REFERENCE = """
 SELECT c.reference, c.id, m.points_wallet_id, m.status_wallet_id, m.joined_at
 FROM loyalty.customers c
-LEFT JOIN loyalty.memberships m ON m.customer_id = c.id AND m.programme_id = :programme
-WHERE c.reference = ANY(:references) AND c.state = 'active'
-""")
+LEFT JOIN loyalty.memberships m ON m.customer_id = c.id AND m.programme_id = %s
+WHERE c.reference = ANY(%s) AND c.state = 'active'
+"""
 
 JOIN = text("""
 INSERT INTO loyalty.memberships (customer_id, programme_id, points_wallet_id, status_wallet_id)
@@ -122,15 +123,14 @@ def find_or_enrol(
 
     Who is registered but no member yet becomes one; unknown references are left out.
     """
-    rows = session.execute(
-        BY_REFERENCE, {"programme": programme.id, "references": list(references)}
-    ).all()
+    asked = (programme.id, list(references))
+    rows = driver(session).execute(BY_REFERENCE, asked).fetchall()
     members = {
-        row.reference: Member(row.id, programme.id, *row[2:])
-        for row in rows
-        if row.points_wallet_id is not None
+        reference: Member(customer, programme.id, points, *rest)
+        for reference, customer, points, *rest in rows
+        if points is not None
     }
-    new = {row.id: row.reference for row in rows if row.points_wallet_id is None}
+    new = {customer: reference for reference, customer, points, *_ in rows if points is None}
     if new:
         for customer_id, member in enrol(session, programme, new).items():
             members[new[customer_id]] = member

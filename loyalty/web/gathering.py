@@ -6,13 +6,14 @@ Where several came together before, a list waits a moment for them; a request th
 done alone, at once.
 
 Nobody waits long for a neighbour either: a list that meets another's lock gives up soon, and then
-each of its calls is done by its own thread, which may wait. One wallet that is held for long thus
-holds up those who want that wallet, and nobody else.
+each of its calls is done by its own thread. Some of these may wait for the lock; more would take
+all threads of the worker, so the others are told to come again. One wallet that is held for long
+thus holds up those who want that wallet, and nobody else.
 """
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from threading import Lock
+from threading import Lock, Semaphore
 from time import monotonic
 from typing import Any
 
@@ -23,6 +24,7 @@ from loyalty.web.failures import describe_failure
 from loyalty.web.idempotency import Claim, Kept
 
 MOST_TOGETHER = 32
+MOST_PATIENT = 4  # of a worker's 8 threads
 LONGEST_WAIT = 0.01  # seconds that a list waits for company, and never longer than the last took
 
 log = structlog.get_logger("loyalty.web.gathering")
@@ -66,6 +68,7 @@ class Gatherer:
         """
         self._work = work
         self._lock = Lock()
+        self._patience = Semaphore(MOST_PATIENT)
         self._waiting: list[Call] = []
         self._is_busy = False
         # Of the last list: how many calls were here when it was done, and how long it took.
@@ -78,9 +81,20 @@ class Gatherer:
         if call.key is not None:
             self._queue(call)
         if call.answer is None and call.fault is None:
-            self._work([call], True)
+            self._do_alone(call)
         if call.fault is not None:
             raise call.fault
+
+    def _do_alone(self, call: Call) -> None:
+        if call.key is None:
+            self._work([call], True)
+        elif self._patience.acquire(blocking=False):
+            try:
+                self._work([call], True)
+            finally:
+                self._patience.release()
+        else:
+            self._work([call], False)
 
     def _queue(self, call: Call) -> None:
         with self._lock:

@@ -16,7 +16,7 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from loyalty.database import driver
+from loyalty.database import driver, write_last
 from loyalty.web.access import Caller
 from loyalty.web.errors import Refused
 from loyalty.web.keyfiles import read_secret
@@ -39,13 +39,14 @@ _KEEP = (
 
 _CLAIM_MANY = (
     "INSERT INTO loyalty.idempotency_keys (caller, key, request_digest)"
-    " SELECT * FROM unnest(%s::text[], %s::text[], %s::bytea[]) AS claim (caller, key, digest)"
-    " ORDER BY caller, key ON CONFLICT DO NOTHING RETURNING caller, key"
+    " SELECT c->>0, c->>1, decode(c->>2, 'hex') FROM json_array_elements(%s::json) AS c"
+    " ORDER BY 1, 2 ON CONFLICT DO NOTHING RETURNING caller, key"
 )
 _KEEP_MANY = (
-    "UPDATE loyalty.idempotency_keys AS row SET status = kept.status, answer = kept.answer,"
-    " headers = kept.headers::jsonb FROM unnest(%s::text[], %s::text[], %s::int[], %s::bytea[],"
-    " %s::text[]) AS kept (caller, key, status, answer, headers)"
+    "UPDATE loyalty.idempotency_keys AS row SET status = kept.status,"
+    " answer = convert_to(kept.answer, 'UTF8'), headers = kept.headers"
+    " FROM json_to_recordset(%s::json)"
+    " AS kept (caller text, key text, status int, answer text, headers jsonb)"
     " WHERE row.caller = kept.caller AND row.key = kept.key"
 )
 _DROP_MANY = (
@@ -130,7 +131,8 @@ def take_many(session: Session, claims: Sequence[Claim]) -> dict[Claim, Kept | R
 
     As `take` does, with one statement for those that are new; a refusal is a value here.
     """
-    rows = driver(session).execute(_CLAIM_MANY, _columns(claims))
+    asked = [(claim.caller, claim.key, claim.digest.hex()) for claim in claims]
+    rows = driver(session).execute(_CLAIM_MANY, (orjson.dumps(asked).decode(),))
     taken = {(caller, key) for caller, key in rows}
     earlier: dict[Claim, Kept | Refused] = {}
     for claim in claims:
@@ -143,18 +145,19 @@ def take_many(session: Session, claims: Sequence[Claim]) -> dict[Claim, Kept | R
 
 
 def keep_many(session: Session, kept: Mapping[Claim, Kept]) -> None:
-    """Store the answers with the claims that this transaction took."""
-    if kept:
-        driver(session).execute(
-            _KEEP_MANY,
-            (
-                [claim.caller for claim in kept],
-                [claim.key for claim in kept],
-                [answer.status for answer in kept.values()],
-                [answer.answer for answer in kept.values()],
-                [_dump(answer.headers) for answer in kept.values()],
-            ),
-        )
+    """Store the answers with the claims that this transaction took, right before its commit."""
+    rows = [
+        {
+            "caller": claim.caller,
+            "key": claim.key,
+            "status": answer.status,
+            "answer": answer.answer.decode(),
+            "headers": dict(answer.headers) or None,
+        }
+        for claim, answer in kept.items()
+    ]
+    if rows:
+        write_last(session, _KEEP_MANY, rows)
 
 
 def drop_many(session: Session, claims: Sequence[Claim]) -> None:
@@ -162,10 +165,6 @@ def drop_many(session: Session, claims: Sequence[Claim]) -> None:
     if claims:
         columns = [claim.caller for claim in claims], [claim.key for claim in claims]
         driver(session).execute(_DROP_MANY, columns)
-
-
-def _columns(claims: Sequence[Claim]) -> tuple[list[str], list[str], list[bytes]]:
-    return [c.caller for c in claims], [c.key for c in claims], [c.digest for c in claims]
 
 
 def _dump(headers: Mapping[str, str]) -> str | None:
