@@ -19,18 +19,26 @@ from typing import Any
 import click
 import psycopg
 
-from bench import coupons, gate, growth, http, importing, limits, posting, report
+from bench import coupons, gate, growth, http, importing, limits, posting, report, sealing
 from bench.callers import measure_rate
 from bench.report import Figure
 from loyalty.database import engine, forget_engines
 from loyalty.settings import settings
 from tests.servers import Database, announce, cloned_database, running_servers
 
-SECTIONS = ("posting", "http", "import", "coupons", "redeeming", "gate", "growth")
+SECTIONS = (
+    "posting", "http", "import", "sealing", "coupons", "redeeming", "gate", "growth",
+)
+USUAL = SECTIONS[:-1]  # growth fills a large ledger first, which takes minutes
 
 
 @click.command()
-@click.option("--only", type=click.Choice(SECTIONS), multiple=True, help="Run these sections only.")
+@click.option(
+    "--only",
+    type=click.Choice(SECTIONS),
+    multiple=True,
+    help="Run these sections only; growth runs only when named.",
+)
 @click.option("--rounds", default=3, show_default=True, help="Rounds of each measurement.")
 @click.option("--seconds", default=5.0, show_default=True, help="Seconds of each round.")
 @click.option("--wallets", default=100_000, show_default=True, help="Wallets to post to.")
@@ -54,7 +62,7 @@ def main(
     machine: dict[str, str] = {}
     with running_servers() as servers:
         announce(servers)
-        for section in only or SECTIONS:
+        for section in only or USUAL:
             with cloned_database(servers) as database, _settings(database, servers.redis_url):
                 machine = machine or report.describe_machine(database.superuser_url)
                 click.secho(f"\n{section}", bold=True)
@@ -65,6 +73,8 @@ def main(
                         found = _http(database, rounds, seconds)
                     case "import":
                         found = _import(database)
+                    case "sealing":
+                        found = _sealing(database, rounds)
                     case "coupons":
                         found = _issue(database, batch)
                     case "redeeming":
@@ -229,6 +239,16 @@ def _import(database: Database) -> list[Figure]:
     ]
 
 
+def _sealing(database: Database, rounds: int) -> list[Figure]:
+    world = posting.open_wallets(500 * rounds)
+    rates = []
+    for number in range(rounds):
+        some = world["wallets"][number::rounds]
+        seconds, sealed = sealing.seal_filled(database.superuser_url, world["issued"], some)
+        rates.append(sealed / seconds)
+    return [Figure("sealing, one worker", "entries/s", rates)]
+
+
 def _growth(database: Database, rounds: int, seconds: float, transfers: int) -> list[Figure]:
     world = posting.open_wallets(100_000)
     small, large, *others = world["wallets"]
@@ -244,27 +264,25 @@ def _growth(database: Database, rounds: int, seconds: float, transfers: int) -> 
 
     empty = [rate() for _ in range(rounds)]
     started = time.monotonic()
-    fill_url = database.superuser_url
-    growth.fill(fill_url, world["issued"], [small], 1_000, click.echo)
-    growth.fill(fill_url, world["issued"], [large], 1_000_000, click.echo)
     each = max(1, (transfers - 1_001_000) // len(filled))
-    growth.fill(fill_url, world["issued"], filled, each, click.echo)
+    fillings = [([small], 1_000), ([large], 1_000_000), (filled, each)]
+    growth.fill(database.superuser_url, world["issued"], fillings, click.echo)
     click.echo(f"filled in {time.monotonic() - started:.0f} s")
     full = [rate() for _ in range(rounds)]
-    few, lots = growth.time_reads(small, 300), growth.time_reads(large, 300)
+    few, lots = zip(*(growth.time_reads([small, large], 200) for _ in range(rounds)), strict=True)
     return [
         Figure(
             f"{name}, 1,000,000 entries beside 1,000",
             "ms",
-            [lots[name]],
-            [few[name]],
+            [times[name] for times in lots],
+            [times[name] for times in few],
             wanted=1.3,
             at_most=True,
         )
-        for name in few
+        for name in few[0]
     ] + [
         Figure(
-            "time of a post, large ledger beside an empty one",
+            f"time of a post, {transfers:,} transfers beside an empty ledger",
             "ms",
             [1000 * 16 / rate for rate in full],
             [1000 * 16 / rate for rate in empty],

@@ -25,9 +25,10 @@ from loyalty.local.roles import OWNER, WEB, WORKER, create_database, create_role
 from loyalty.proof import jobs as proof
 from loyalty.settings import settings
 from loyalty.web import ids
+from loyalty.web.gathering import MOST_PATIENT
 from tests.http.conftest import SCOPES
 from tests.http.recording import PROBLEM, RETRIED, Recorder, Story, read_stories, summarise
-from tests.http.serving import Connection, Web
+from tests.http.serving import WORKERS, Answer, Connection, Web
 from tests.ledger.invariants import check_ledger
 from tests.ledger.verifying import verify_database
 from tests.outbox.conftest import wait_until
@@ -39,6 +40,7 @@ CLIENTS = 8
 OPENING = 1_000  # points in each wallet when the clients begin
 STEP = 5  # acts of each client between two faults
 RECOVERY = 30.0  # seconds in which every client must get on again
+MANY = 24  # requests at once: more than the workers have threads together
 PROMPT = 2.0  # seconds in which those whom a lock does not concern are served
 REFUSALS = {"insufficient": 409, "points-spent": 409}  # what these clients may rightly be told
 
@@ -240,16 +242,45 @@ def test_a_long_lock_on_one_wallet_holds_up_nobody_else(
         )
         stuck = [pool.submit(report) for report in hot]
         started = time.monotonic()
-        assert [pool.submit(report).result() for report in other] == [201] * 4
+        assert [pool.submit(report).result().status for report in other] == [201] * 4
         assert time.monotonic() - started < PROMPT
         assert not any(future.done() for future in stuck)
         holder.rollback()
-        assert [future.result() for future in stuck] == [201] * 4
+        assert [future.result().status for future in stuck] == [201] * 4
     check_ledger(database)
 
 
-def report_for(connection: Connection, customer: str, number: int) -> Callable[[], int]:
-    """Return what reports one purchase of `customer` and returns the status of the answer."""
+def test_requests_for_a_locked_wallet_never_take_all_threads(
+    database: Database, web: Web, world: World, bank: Account
+) -> None:
+    """Some wait for the lock, the others are told to come again, and neighbours are served."""
+    record(world, *(purchase(f"p{name}", 100_000, customer=name) for name in world.customers))
+    token = web.token(bank)
+    hot, other = (
+        [report_for(web.connect(token), name, number) for number in range(count)]
+        for name, count in zip(world.customers, (MANY, 4), strict=False)
+    )
+    with psycopg.connect(database.superuser_url) as holder, ThreadPoolExecutor(MANY + 1) as pool:
+        holder.execute(
+            "SELECT FROM ledger.wallets w JOIN ledger.accounts a ON a.id = w.account_id"
+            " WHERE a.holder = %s FOR UPDATE OF w",
+            [f"customer:{world.customers['00001']}"],
+        )
+        stuck = [pool.submit(report) for report in hot]
+        refused = MANY - WORKERS * MOST_PATIENT
+        wait_until(lambda: sum(future.done() for future in stuck) >= refused, RECOVERY)
+        for answer in (future.result() for future in stuck if future.done()):
+            assert answer.status == 503
+            assert answer.headers["Retry-After"]
+        assert [pool.submit(report).result().status for report in other] == [201] * 4
+        holder.rollback()
+        assert {future.result().status for future in stuck} <= {201, 503}
+    assert [report().status for report in hot] == [201] * MANY
+    check_ledger(database)
+
+
+def report_for(connection: Connection, customer: str, number: int) -> Callable[[], Answer]:
+    """Return what reports one purchase of `customer` and returns the answer."""
     reference = f"{customer}-{number}"
     one = {
         "reference": reference,
@@ -258,4 +289,4 @@ def report_for(connection: Connection, customer: str, number: int) -> Callable[[
         "amount": 1_000,
     }
     body = json.dumps({"purchases": [one]}).encode()
-    return lambda: connection.post("/v1/purchases", body, reference).status
+    return lambda: connection.post("/v1/purchases", body, reference)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from loyalty.web import Caller, gathering
-from loyalty.web.gathering import Call, Gatherer
+from loyalty.web.gathering import MOST_PATIENT, Call, Gatherer
 from loyalty.web.idempotency import Claim, Kept
 
 CALLER = Caller.job("test")
@@ -146,6 +146,38 @@ def test_only_a_call_that_goes_alone_may_wait_long() -> None:
     assert work.lists[1] == [1, -1]
     assert sorted(work.lists[2:]) == [[-1], [1]]
     assert [work.patient[number] for number in range(4)] == [False, False, True, True]
+
+
+def test_no_more_than_a_few_wait_for_a_lock() -> None:
+    gate, patient = threading.Event(), list[int]()
+
+    def work(calls: Sequence[Call], may_wait: bool) -> None:
+        if len(calls) > 1 or not may_wait:
+            raise TimeoutError
+        patient.append(calls[0].body["number"])
+        assert gate.wait(30)
+        raise TimeoutError
+
+    gatherer, refused = Gatherer(work), list[int]()
+
+    def run(number: int) -> None:
+        try:
+            gatherer.run(call(number))
+        except TimeoutError:
+            refused.append(number)
+
+    many = MOST_PATIENT + 3
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(many)]
+    for thread in threads:
+        thread.start()
+    while len(refused) < 3:
+        threading.Event().wait(0.001)
+    assert sorted(patient) == sorted(set(range(many)) - set(refused))
+    gate.set()
+    for thread in threads:
+        thread.join(30)
+    assert len(patient) == MOST_PATIENT
+    assert set(refused) == set(range(many))
 
 
 def test_a_call_for_itself_waits_for_nobody() -> None:
