@@ -28,6 +28,7 @@ from loyalty.settings import settings
 from loyalty.tiers import Ladder, Tier
 from loyalty.web import Caller, ids
 
+CUSTOMERS = 2_000
 LADDER = Ladder(
     (
         Tier("standard", "普通", "Standard", 0),
@@ -133,7 +134,7 @@ def call_purchase(*, port: int, token: str, references: list[str], **_: Any) -> 
     return call
 
 
-def build_world(customers_count: int = 2_000) -> dict[str, Any]:
+def build_world() -> dict[str, Any]:
     """Set up a programme with customers who have points, and a client's token."""
     vault.create_keys(settings().keys)
     checkpoints.create_sealing_key(settings().keys)
@@ -149,7 +150,7 @@ def build_world(customers_count: int = 2_000) -> dict[str, Any]:
         )
         points.decide_rule(session, rule, "approved", decided_by="b")
         tiers.create_ladder(session, programme, LADDER)
-    references = [f"{number:05}" for number in range(customers_count)]
+    references = [f"{number:05}" for number in range(CUSTOMERS)]
     with transaction() as session:
         found = customers.register(session, [NewCustomer(reference=r) for r in references])
         at = datetime.now(UTC) - timedelta(days=2)

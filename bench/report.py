@@ -7,7 +7,9 @@ import os
 import platform
 import statistics
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -29,6 +31,7 @@ class Figure:
     limit_name: str = ""
     wanted: float | None = None
     at_most: bool = False
+    taken_on: str = field(default_factory=lambda: datetime.now(UTC).date().isoformat())
 
     @property
     def ratio(self) -> float | None:
@@ -54,7 +57,7 @@ class Figure:
         verdict = {True: "ok", False: "MISSED", None: ""}[self.is_good]
         return (
             f"{self.name:<52} {ours:>12} {self.unit:<12} limit {limit:>12}"
-            f"  ratio {ratio:>5} {wanted:<7} {verdict}"
+            f"  ratio {ratio:>5} {wanted:<7} {verdict:<6} {self.limit_name}".rstrip()
         )
 
 
@@ -83,15 +86,20 @@ def describe_machine(url: str) -> dict[str, str]:
 
 
 def write(machine: dict[str, str], figures: list[Figure]) -> None:
-    """Write `docs/bench.json` and `docs/bench.svg`."""
-    content = {
-        "machine": machine,
-        "figures": [{**asdict(f), "ratio": f.ratio} for f in figures],
-    }
-    (DOCS / "bench.json").write_text(
-        json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
-    (DOCS / "bench.svg").write_text(_chart(figures), encoding="utf-8")
+    """Write `docs/bench.json` and `docs/bench.svg`; figures not measured this time stay."""
+    path = DOCS / "bench.json"
+    known = {figure.name: figure for figure in _read(path)}
+    merged = list((known | {figure.name: figure for figure in figures}).values())
+    content = {"machine": machine, "figures": [{**asdict(f), "ratio": f.ratio} for f in merged]}
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (DOCS / "bench.svg").write_text(_chart(merged), encoding="utf-8")
+
+
+def _read(path: Path) -> list[Figure]:
+    if not path.exists():
+        return []
+    rows: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["figures"]
+    return [Figure(**{k: v for k, v in row.items() if k != "ratio"}) for row in rows]
 
 
 def _chart(figures: list[Figure]) -> str:

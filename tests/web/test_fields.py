@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from marshmallow import Schema, ValidationError, fields
 
@@ -129,6 +129,7 @@ def outcome(schema: Schema, content: Any) -> Any:
         return "refused", error.messages
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # of a busy machine
 @given(LINES)
 def test_lines_load_or_fail_exactly_like_nested_objects(lines: list[Any]) -> None:
     content = {"lines": lines}
