@@ -86,6 +86,8 @@ def check_signature(session: Session, caller: Caller, message: Message) -> bool:
         if rules is not None and rules.signature_required:
             raise Refused("signature-required", headers=ACCEPTED)
         return True
+    if not message.url:
+        raise Refused("signature-invalid", headers=ACCEPTED)
     result = _verify(message, [] if rules is None else rules.keys)
     return _use_up(session, client, result)
 

@@ -27,7 +27,11 @@ class Headers:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A request: its method, the address that it was sent to, its headers and its bytes."""
+    """A request: its method, the address that it was sent to, its headers and its bytes.
+
+    `url` is empty where the request was sent to another host than the one that we are known by:
+    no signature fits it.
+    """
 
     method: str
     url: str
@@ -62,10 +66,8 @@ def find_answer(
 
 
 def _read(body: bytes) -> Message:
-    """Return the request under the address that we are known by; another host is no address."""
     issuer = urlsplit(current_app.config["ISSUER"])
     target = request.environ.get("RAW_URI") or request.environ.get("REQUEST_URI") or ""
-    if request.host != issuer.netloc or not target.startswith("/"):
-        raise Refused("signature-invalid")
-    url = f"{issuer.scheme}://{issuer.netloc}{target}"
+    is_ours = request.host == issuer.netloc and target.startswith("/")
+    url = f"{issuer.scheme}://{issuer.netloc}{target}" if is_ours else ""
     return Message(request.method, url, Headers(list(request.headers.items())), body)

@@ -329,6 +329,13 @@ def test_another_host_is_refused_even_if_it_was_signed_for(till: Till) -> None:
     assert till.send(message) == (401, "signature-invalid")
 
 
+def test_a_call_that_need_not_be_signed_may_come_by_any_name_of_ours(
+    client: FlaskClient, shop: Shop
+) -> None:
+    till = Till(client, shop.account)
+    assert till.send(till.message(), host="http://10.0.0.5:8000") == (200, "")
+
+
 def test_the_key_of_another_client_signs_nothing(
     client: FlaskClient, shop: Shop, till: Till
 ) -> None:
