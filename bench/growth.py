@@ -58,7 +58,7 @@ def fill(url: str, issued: int, fillings: list[Filling], say: Callable[[str], No
     """Give each wallet so many earns of 10 points, none of them spent. Needs a superuser.
 
     The wallets have to be empty. The indexes sleep meanwhile and are built once in the end,
-    which takes a third of the time.
+    which takes less time.
     """
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SET session_replication_role = replica")

@@ -14,6 +14,7 @@ EXPIRY = Caller.job("consent.expire")
 _OVERDUE = text("""
 SELECT s.customer_id, p.code, s.channel, s.partner_id, s.since_seq
 FROM loyalty.consent_states s JOIN loyalty.consent_purposes p ON p.id = s.purpose_id
+JOIN loyalty.customers c ON c.id = s.customer_id AND c.state = 'active'
 WHERE s.status IN ('GRANTED', 'PENDING') AND s.expires_at <= clock_timestamp()
 ORDER BY s.customer_id, s.purpose_id, s.channel, s.partner_id LIMIT :limit
 """)

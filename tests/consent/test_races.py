@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from loyalty import consent
+from loyalty import consent, customers, vault
 from loyalty.consent import jobs, recording
 from loyalty.database import transaction
 from loyalty.web import Refused
@@ -84,6 +84,13 @@ def test_consent_ends_by_itself_and_the_night_writes_it_down(world: World) -> No
     assert jobs.expire_some(10) == 0
     found = snapshot(world.wang)
     assert (found.standing.status, found.newest_seq) == ("EXPIRED", found.standing.since_seq)
+
+
+def test_the_night_leaves_the_consents_of_the_erased_alone(world: World) -> None:
+    say(world, "GRANT", occurred_at=NOW.replace(year=NOW.year - 3))
+    with transaction() as session:
+        customers.erase(session, world.wang, vault.Reason.REQUEST)
+    assert jobs.expire_some(10) == 0
 
 
 def test_a_notice_must_be_whole(world: World) -> None:
