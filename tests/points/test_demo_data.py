@@ -12,7 +12,7 @@ from sqlalchemy import text
 from loyalty import customers, programmes
 from loyalty.commands import main
 from loyalty.database import transaction
-from loyalty.demo import people, purchases, sample
+from loyalty.demo import coupons, people, purchases, sample
 from loyalty.points import intake
 from tests.points.filing import apply
 from tests.servers import Database
@@ -110,6 +110,7 @@ def test_the_welcome_is_chinese_first_and_names_what_works(database: Database) -
         programme = sample.open_sample(session)
         (one,) = customers.register(session, [people.invent("10370")])
         programmes.enrol(session, programme, [one.customer_id or 0])
+        coupons.open_coupons(session, programme)
     said = run("welcome")
     for word in ("权益", "/docs", "/v1/openapi.json", "curl", "Bearer ey", "loyalty token"):
         assert word in said.replace("loyalty token \\\n", "loyalty token "), word
