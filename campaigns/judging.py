@@ -8,8 +8,8 @@ does not depend on a person (a stop, words that cannot be composed) is looked at
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, time
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Insert, Select, insert, literal_column, select, text
@@ -78,10 +78,13 @@ SELECT a.customer_id, way.channel, way.place, part.arm,
         CASE WHEN p.hours_from < p.hours_until
             THEN :clock >= p.hours_from AND :clock < p.hours_until
             ELSE :clock >= p.hours_from OR :clock < p.hours_until END AS is_unwanted,
-    p.hours_from IS NOT NULL AND p.hours_from <> p.hours_until AND
-        CASE WHEN p.hours_from < p.hours_until
-            THEN greatest(p.hours_from, :quiet_until) >= least(p.hours_until, :quiet_from)
-            ELSE p.hours_from >= :quiet_from AND p.hours_until <= :quiet_until END AS no_hours,
+    :is_closed OR p.hours_from IS NOT NULL AND p.hours_from <> p.hours_until
+        AND NOT EXISTS (
+            SELECT FROM unnest(CAST(:open_from AS time[]), CAST(:open_until AS time[]))
+                AS open (first, last)
+            WHERE CASE WHEN p.hours_from < p.hours_until
+                THEN greatest(p.hours_from, open.first) < least(p.hours_until, open.last)
+                ELSE open.first < p.hours_until OR open.last > p.hours_from END) AS no_hours,
     coalesce(t.taken_day, 0) AS taken_day, coalesce(t.taken_week, 0) AS taken_week
 FROM audience a
 JOIN loyalty.customers c ON c.id = a.customer_id
@@ -170,7 +173,7 @@ SELECT p.id, p.is_marketing, coalesce(max(n.material_version)
 FROM loyalty.consent_purposes p LEFT JOIN loyalty.consent_notices n ON n.purpose_id = p.id
 WHERE p.code = :code GROUP BY p.id
 """)
-_QUIET = ("from", "until")
+QUIET = (messages.QUIET["from"], messages.QUIET["until"])
 _ANY_STOPS = text("SELECT EXISTS (SELECT FROM loyalty.suppressions)")
 
 
@@ -187,6 +190,8 @@ class Case:
     sells: bool
     at: datetime
     facts: Mapping[str, Any] | None = None
+    quiet: tuple[str, str] | None = None
+    caps: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def terms(self) -> messages.Terms:
@@ -196,7 +201,19 @@ class Case:
             templates=(),
             risk_grade=None if self.facts is None else self.facts["risk_grade"],
             product="credit" if credit else None,
+            quiet=self.quiet,
+            day=self.caps.get("day"),
+            week=self.caps.get("week"),
         )
+
+    @property
+    def open_hours(self) -> list[tuple[str, str]]:
+        """Return when messages of this version may leave, by the house and by itself."""
+        return rules.open_hours([QUIET] if self.quiet is None else [QUIET, self.quiet])
+
+    def cap(self, span: str) -> int:
+        """Return how many messages a person may have had in a span: the house's, or fewer."""
+        return min(messages.CAPS[span], self.caps.get(span, messages.CAPS[span]))
 
 
 def judge(session: Session, case: Case, preview_id: int, after: int, until: int) -> int:
@@ -229,18 +246,18 @@ def parameters(session: Session, case: Case, after: int, until: int) -> dict[str
     bounds = rules.arm_bounds(case.control, case.arms)
     purpose = session.execute(_PURPOSE, {"code": case.purpose}).one_or_none()
     local = case.at.astimezone(case.audience.programme.zone).time().replace(second=0, microsecond=0)
-    quiet_from, quiet_until = (time.fromisoformat(messages.QUIET[name]) for name in _QUIET)
-    terms = case.terms
+    clock, open_hours, terms = f"{local:%H:%M}", case.open_hours, case.terms
     return {
         "after": after,
         "until": until,
         "at": case.at,
         "clock": local,
-        "is_quiet": local >= quiet_from or local < quiet_until,
-        "quiet_from": quiet_from,
-        "quiet_until": quiet_until,
-        "day": messages.CAPS["day"],
-        "week": messages.CAPS["week"],
+        "is_quiet": not any(first <= clock < last for first, last in open_hours),
+        "is_closed": not open_hours,
+        "open_from": [first for first, _ in open_hours],
+        "open_until": [last for _, last in open_hours],
+        "day": case.cap("day"),
+        "week": case.cap("week"),
         "sells": case.sells,
         "automated": terms.automated,
         "is_rated": terms.risk_grade is not None,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -129,12 +130,7 @@ def _release(session: Session, campaign: Campaign, agreed: Approval) -> dict[str
             digest=campaign.digest,
             approved_digest=agreed.digest,
             approval=review,
-            terms=messages.Terms(
-                templates=tuple(digests),
-                automated=terms.automated,
-                risk_grade=terms.risk_grade,
-                product=terms.product,
-            ),
+            terms=replace(terms, templates=tuple(digests)),
             starts_at=starts_at,
             expires_at=min(ends_at, agreed.expires_at),
         ),

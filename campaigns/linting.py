@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from campaigns import contents, disclosures, products
+from campaigns import contents, disclosures, judging, products, rules
 from campaigns.wording import FINDINGS
 from loyalty import policy
 from loyalty.settings import settings
@@ -114,6 +114,9 @@ def _lint_parts(kind: str, document: Document) -> Iterator[Finding]:
     schedule = document.get("schedule")
     if schedule and datetime.fromisoformat(schedule["ends_at"]) <= datetime.now(UTC):
         yield _fault("/schedule/ends_at", "schedule.over")
+    hours = document.get("quiet_hours")
+    if hours is not None and not rules.open_hours([judging.QUIET, rules.hours_of(hours)]):
+        yield _fault("/quiet_hours", "schedule.quiet")
 
 
 def _lint_offer(kind: str, document: Document) -> Iterator[Finding]:

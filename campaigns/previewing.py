@@ -153,6 +153,7 @@ def case_of(session: Session, campaign: Campaign, as_of: datetime) -> Case:
     programme = programmes.find_programme(session, campaign.programme)
     document: Mapping[str, Any] = campaign.document
     starts_at = datetime.fromisoformat(document["schedule"]["starts_at"])
+    hours = document.get("quiet_hours")
     return Case(
         audience=audience_of(session, programme, document["audience"], as_of),
         salt=campaign.salt,
@@ -163,6 +164,8 @@ def case_of(session: Session, campaign: Campaign, as_of: datetime) -> Case:
         sells=campaign.is_marketing,
         at=max(as_of, starts_at),
         facts=document["facts"],
+        quiet=None if hours is None else rules.hours_of(hours),
+        caps=document.get("caps", {}),
     )
 
 

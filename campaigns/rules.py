@@ -1,6 +1,7 @@
 """What a campaign decides without looking anything up: who is in which arm, and what is bound."""
 
 import hashlib
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -65,6 +66,27 @@ def digest_bundle(version: str, preview: str, counts: Mapping[str, Any], pack: s
     return hashlib.sha256(
         ledger.dump_json([BUNDLE, version, preview, counts, pack]).encode()
     ).digest()
+
+
+def hours_of(hours: Mapping[str, int]) -> tuple[str, str]:
+    """Return a campaign's quiet hours as the gate reads them."""
+    return f"{hours['from']:02}:00", f"{hours['until']:02}:00"
+
+
+def open_hours(quiet: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return the spans of a day, from `00:00` to `24:00`, that are in none of the quiet ones.
+
+    A quiet span that begins after it ends lies over midnight; one that ends as it begins is none.
+    """
+    cuts = sorted({"00:00", "24:00", *(at for span in quiet for at in span)})
+    spans = [*itertools.pairwise(cuts)]
+    return [span for span in spans if not any(_is_within(span[0], *hours) for hours in quiet)]
+
+
+def _is_within(clock: str, first: str, last: str) -> bool:
+    if first <= last:
+        return first <= clock < last
+    return clock >= first or clock < last
 
 
 def is_fresh(previewed_at: datetime, now: datetime) -> bool:

@@ -43,14 +43,19 @@ class CampaignScheduleSchema(Schema):
 
 
 class CampaignHoursSchema(Schema):
-    """Hours of the day, in the programme's zone, in which nothing is sent."""
+    """Hours of the day, in the programme's zone, in which nothing is sent: besides the house's."""
 
     first = Whole(0, 23, required=True, data_key="from")
     last = Whole(0, 23, required=True, data_key="until")
 
+    @validates_schema
+    def _check(self, content: dict[str, Any], **_: Any) -> None:
+        if content["first"] == content["last"]:
+            raise ValidationError("no_hours", "until")
+
 
 class CampaignCapsSchema(Schema):
-    """How many messages of all campaigns a person may have had; never more than the house's."""
+    """How many messages of all campaigns a person may get; never more than the house allows."""
 
     day = Whole(1, 1, required=True)
     week = Whole(1, 3, required=True)

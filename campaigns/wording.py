@@ -21,6 +21,10 @@ FINDINGS: Mapping[str, Bilingual] = {
     "subject": Bilingual("此渠道的标题多余或缺失", "the subject is missing or out of place here"),
     "length": Bilingual("文字过长", "is too long"),
     "characters": Bilingual("含有不允许的字符", "has characters that are not allowed"),
+    "schedule.quiet": Bilingual(
+        "与全行免打扰时段合计已覆盖全天,无法发送",
+        "leaves, with the house's own quiet hours, no hour in which to send",
+    ),
     "schedule.over": Bilingual("活动时间已过", "is over by now"),
     "draw.time": Bilingual(
         "须在活动结束之后开奖,并早于兑奖截止",
@@ -34,6 +38,7 @@ _FAULTS: Mapping[str, tuple[str, str]] = {
     "deposit": ("涉及存款", "is about deposits"),
     "markup": ("不得含有 HTML 标记", "must not hold markup"),
     "too_long": ("超过一年", "is longer than a year"),
+    "no_hours": ("结束时刻与开始时刻相同", "ends when it begins"),
     "one_offer": ("只能有一种优惠", "must be one offer"),
     "twice": ("重复", "stands there twice"),
     "reserved": ("该名称已保留", "is a reserved name"),

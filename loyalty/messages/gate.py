@@ -217,11 +217,13 @@ def _is_in_distress(inputs: Inputs, _: datetime) -> Outcome:
 
 
 def _is_quiet(inputs: Inputs, now: datetime) -> Outcome:
-    """Quiet hours are the recipient's, and may lie over midnight; a wish only adds to them."""
+    """Quiet hours are the recipient's, and may lie over midnight; others only add to them."""
     if not _sells(inputs):
         return None
     wish, zone = inputs["preference"], ZoneInfo(inputs["request"]["zone"])
     quiet = [(inputs["quiet"]["from"], inputs["quiet"]["until"])]
+    if _terms(inputs).get("quiet") is not None:
+        quiet.append(tuple(_terms(inputs)["quiet"]))
     if wish["hours_from"] is not None:
         quiet.append((wish["hours_until"], wish["hours_from"]))
     at = now
@@ -252,17 +254,22 @@ def _had_enough(inputs: Inputs, now: datetime) -> Outcome:
     """A person gets so many a day and so many a week; the next place is free at an instant."""
     if not _sells(inputs):
         return None
-    frequency, wish = inputs["frequency"], inputs["preference"]["weekly_cap"]
-    week = frequency["week"] if wish is None else min(wish, frequency["week"])
+    frequency, caps = inputs["frequency"], _terms(inputs).get("caps", {})
+    day = _least(frequency["day"], caps.get("day"))
+    week = _least(frequency["week"], caps.get("week"), inputs["preference"]["weekly_cap"])
     if week == 0:
         return True
     taken = sorted((_instant(at) for at in frequency["taken"]), reverse=True)
     free = [
         taken[cap - 1] + timedelta(days=days)
-        for days, cap in ((1, frequency["day"]), (7, week))
+        for days, cap in ((1, day), (7, week))
         if cap <= len(taken) and taken[cap - 1] + timedelta(days=days) > now
     ]
     return max(free) if free else False
+
+
+def _least(most: int, *others: int | None) -> int:
+    return min([most, *(other for other in others if other is not None)])
 
 
 def _terms(inputs: Inputs) -> Mapping[str, Any]:

@@ -37,6 +37,7 @@ class Terms:
 
     `templates` are digests (hex) of approved versions. `separately` are consents that are needed
     beside that of the purpose, as (purpose, partner). `product` is `credit` where it is one.
+    `quiet` and the caps narrow what the house allows anyway, and never widen it.
     """
 
     templates: tuple[str, ...]
@@ -45,6 +46,9 @@ class Terms:
     automated: bool = True
     risk_grade: int | None = None
     product: str | None = None
+    quiet: tuple[str, str] | None = None
+    day: int | None = None
+    week: int | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the terms as they stand in a release."""
@@ -55,6 +59,8 @@ class Terms:
             "automated": self.automated,
             "risk_grade": self.risk_grade,
             "product": self.product,
+            "quiet": None if self.quiet is None else list(self.quiet),
+            "caps": {"day": self.day, "week": self.week},
         }
 
 

@@ -9,14 +9,17 @@ from itertools import count
 from typing import Any
 
 from flask.testing import FlaskClient
+from sqlalchemy import text
 from werkzeug.test import TestResponse
 
 import campaigns.jobs
 import ledger
-from loyalty import consent, customers, outbox, policy, programmes, staff, tiers
+from loyalty import consent, customers, messages, outbox, policy, programmes, staff, tiers
 from loyalty.consent.rules import NOTICE_FIELDS
 from loyalty.customers import NewCustomer
-from loyalty.database import transaction
+from loyalty.database import GATE_ROLE, transaction
+from loyalty.messages import Dispatched
+from loyalty.messages.commands import send_due
 from loyalty.programmes import Member, Programme
 from loyalty.settings import settings
 from loyalty.tiers import Ladder, Tier
@@ -105,6 +108,17 @@ class House:
         assert answer.status_code == 201, answer.data
         outbox.advance("campaigns.expand", 60)
         return draft, preview
+
+    def dispatch(self) -> Dispatched:
+        """Let the gate decide about what is due when the last campaign has begun."""
+        with transaction(GATE_ROLE) as session:
+            begins = session.scalar(text("SELECT max(due_at) FROM loyalty.send_queue"))
+            return messages.dispatch(session, now=begins)
+
+    def deliver(self) -> int:
+        """Let the gate decide and the adapter hand over to inboxes; return how many left."""
+        self.dispatch()
+        return send_due({})
 
     def agree(self, *references: str, channel: str = "IN_APP") -> None:
         """Have members agree to offers by a channel, on paper at the branch."""

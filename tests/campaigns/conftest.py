@@ -3,8 +3,9 @@
 import pytest
 from flask.testing import FlaskClient
 
+from loyalty.messages import gateways
 from tests.campaigns.builders import House, build_house
-from tests.servers import Database
+from tests.servers import Database, forget_connections
 
 
 @pytest.fixture
@@ -13,6 +14,15 @@ def house(database: Database) -> House:
     from wsgi import build  # noqa: PLC0415 - reads the settings that were just made
 
     return build_house(build().test_client())
+
+
+@pytest.fixture
+def sending(house: House, database: Database, environment: pytest.MonkeyPatch) -> House:
+    """The same, with a login that may act as the gate and as the adapter, one after the other."""
+    environment.setenv("DATABASE_URL", database.superuser_url)
+    gateways.gateways.cache_clear()
+    forget_connections()
+    return house
 
 
 @pytest.fixture

@@ -9,8 +9,7 @@ from sqlalchemy import text
 
 from campaigns import drafting, expansion
 from campaigns.rules import part_of
-from loyalty import messages
-from loyalty.database import GATE_ROLE, transaction
+from loyalty.database import transaction
 from tests.callers import problem, trail
 from tests.campaigns.builders import House, document
 
@@ -127,17 +126,10 @@ def test_expanding_again_asks_nobody_twice(house: House) -> None:
     assert rows("SELECT count(*) FROM loyalty.send_requests") == before == [(2,)]
 
 
-def dispatch(house: House) -> Any:
-    """Let the gate decide about what is due when the campaign has begun."""
-    (begins,) = rows("SELECT max(due_at) FROM loyalty.send_requests")[0]
-    with transaction(GATE_ROLE) as session:
-        return messages.dispatch(session, now=begins)
-
-
 def test_the_gate_lets_a_launched_campaign_through(house: House) -> None:
     house.agree("C-1", "C-2")
     house.run()
-    done = dispatch(house)
+    done = house.dispatch()
     assert (done.allowed, done.denied) == (2, 0), rows("SELECT results FROM loyalty.decisions")
 
 
@@ -145,7 +137,7 @@ def test_who_withdraws_while_the_message_waits_gets_none(house: House) -> None:
     house.agree("C-1", "C-2")
     house.run()
     house.refuse("C-2")
-    done = dispatch(house)
+    done = house.dispatch()
     assert (done.allowed, done.denied) == (1, 1)
 
 
@@ -155,7 +147,7 @@ def test_one_person_stops_and_two_let_it_go_on(house: House) -> None:
     path = f"/v1/campaigns/{draft['campaign_id']}"
     stopped = house.protection.post(f"{path}/stop", {"reason": "投诉激增"})
     assert stopped.json["state"] == "stopped", stopped.data
-    assert (dispatch(house).allowed) == 0
+    assert house.dispatch().allowed == 0
     again = house.maker.post(f"{path}/restart", {"reason": "已查明"})
     assert again.status_code == 201, again.data
     assert problem(house.decide(house.maker, again.json)) == (409, "own-proposal")
