@@ -120,9 +120,15 @@ def get_campaigns(session: Session, query: dict[str, Any]) -> Answer:
     answer=CampaignSchema,
     summary=("查看一个营销活动", "Read a campaign"),
     reading=True,
+    tagged=True,
 )
 def get_campaign(session: Session, campaign_id: int) -> dict[str, Any]:
     """Answer a campaign in its newest version, with what is wrong with it."""
+    return dump_campaign(queries.read_campaign(session, campaign_id))
+
+
+def _hold_campaign(session: Session, campaign_id: int) -> dict[str, Any]:
+    drafting.lock(session, campaign_id)
     return dump_campaign(queries.read_campaign(session, campaign_id))
 
 
@@ -135,6 +141,7 @@ def get_campaign(session: Session, campaign_id: int) -> dict[str, Any]:
     answer=CampaignSchema,
     status=201,
     idempotent=True,
+    edits=_hold_campaign,
     summary=("修改营销活动", "Edit a campaign"),
     problems=("version-moved", "campaign-launched", *_SAVING),
 )

@@ -24,12 +24,36 @@ class Client:
         self.token = token
         self.name = name
 
-    def get(self, path: str, **query: Any) -> TestResponse:
-        return self.application.get(path, query_string=query, headers=self._headers())
+    def get(self, path: str, *, known: str = "", **query: Any) -> TestResponse:
+        headers = {**self._headers(), **({"If-None-Match": known} if known else {})}
+        return self.application.get(path, query_string=query, headers=headers)
 
-    def post(self, path: str, body: Mapping[str, Any], key: str = "") -> TestResponse:
+    def post(
+        self, path: str, body: Mapping[str, Any], key: str = "", *, match: str = ""
+    ) -> TestResponse:
+        return self._write("POST", path, body, key, match)
+
+    def put(
+        self, path: str, body: Mapping[str, Any], key: str = "", *, match: str = ""
+    ) -> TestResponse:
+        return self._write("PUT", path, body, key, match)
+
+    def patch(
+        self, path: str, body: Mapping[str, Any], key: str = "", *, match: str = ""
+    ) -> TestResponse:
+        return self._write("PATCH", path, body, key, match)
+
+    def tag(self, path: str) -> str:
+        """Return the tag of what the path answers now."""
+        return str(self.get(path).headers["ETag"])
+
+    def _write(
+        self, method: str, path: str, body: Mapping[str, Any], key: str, match: str
+    ) -> TestResponse:
         headers = {**self._headers(), "Idempotency-Key": key or f"key-{next(_numbers)}"}
-        return self.application.post(path, json=body, headers=headers)
+        if match:
+            headers["If-Match"] = match
+        return self.application.open(path, method=method, json=body, headers=headers)
 
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token}", "Accept-Language": "en"}

@@ -125,6 +125,7 @@ def post_use_reversal(
     answer=OffersSchema,
     summary=("查看计划的权益", "See a programme's benefits"),
     reading=True,
+    tagged=True,
 )
 def get_offers(session: Session, code: str) -> dict[str, Any]:
     """Answer the benefits of a programme with the terms in force, by tier."""

@@ -14,6 +14,7 @@ from loyalty.consent import (
     queries,
     receipts,
     recording,
+    subjects,
     suppression,
 )
 from loyalty.consent.schemas import (
@@ -71,6 +72,7 @@ _JUDGED = (
     answer=PurposesSchema,
     summary=("查看处理目的与告知书", "See purposes and their notices"),
     reading=True,
+    tagged=True,
 )
 def get_purposes(session: Session) -> dict[str, Any]:
     """Answer what data is used for, and what customers are told of it."""
@@ -232,10 +234,17 @@ def get_receipt(session: Session, customer_id: int, consent_id: int) -> dict[str
     answer=PreferencesSchema,
     summary=("查看联系偏好", "See the customer's wishes"),
     reading=True,
+    tagged=True,
 )
 def get_preferences(session: Session, customer_id: int) -> dict[str, Any]:
     """Answer how often, on what and when the customer wishes to be contacted."""
     _find(session, customer_id)
+    return dump_preference(preferences.read_preference(session, customer_id))
+
+
+def _hold_preferences(session: Session, customer_id: int) -> dict[str, Any]:
+    if customer_id not in subjects.lock(session, [customer_id]):
+        raise NotFound
     return dump_preference(preferences.read_preference(session, customer_id))
 
 
@@ -247,6 +256,8 @@ def get_preferences(session: Session, customer_id: int) -> dict[str, Any]:
     body=PreferenceSchema,
     answer=PreferencesSchema,
     idempotent=True,
+    edits=_hold_preferences,
+    needs_match=False,
     summary=("设置联系偏好", "Set the customer's wishes"),
 )
 def put_preferences(

@@ -102,6 +102,7 @@ def get_all_series(session: Session, query: dict[str, Any]) -> Answer:
     summary=("查看一个券系列", "See one coupon series"),
     problems=("programme-needed",),
     reading=True,
+    tagged=True,
 )
 def get_series(session: Session, code: str, query: dict[str, Any]) -> dict[str, Any]:
     """Answer a series with the terms in force and what its budget has left."""

@@ -272,6 +272,7 @@ def _dump_reconciled(one: offline.Reconciled) -> dict[str, Any]:
     access=Access.partner("coupons:check"),
     answer=KeysSchema,
     summary=("校验离线令牌的公钥", "The keys that tokens are checked with"),
+    tagged=True,
 )
 def get_keys() -> dict[str, Any]:
     """Answer our public keys as a JWK set; the newest signs, those before it are still valid."""

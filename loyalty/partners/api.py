@@ -9,6 +9,7 @@ from loyalty import audit, proposals
 from loyalty.partners import credentials, onboarding, outlets, proposing, queries, staffing
 from loyalty.partners.schemas import (
     ClerkChangesSchema,
+    ClerkSchema,
     ClerksPageSchema,
     ClientKeySchema,
     KeyIdSchema,
@@ -17,6 +18,7 @@ from loyalty.partners.schemas import (
     NewPartnerClientSchema,
     NewPartnerSchema,
     OutletChangesSchema,
+    OutletSchema,
     OutletsPageSchema,
     PartnerClientsPageSchema,
     PartnerSchema,
@@ -94,6 +96,7 @@ def get_partners(session: Session, query: dict[str, Any]) -> Answer:
     answer=PartnerSchema,
     summary=("查看合作方", "Read a partner"),
     reading=True,
+    tagged=True,
 )
 def get_partner(session: Session, partner_id: int) -> dict[str, Any]:
     """Answer a partner; a partner's own systems may ask for `me`."""
@@ -178,12 +181,32 @@ def get_outlets(session: Session, partner_id: int, query: dict[str, Any]) -> Ans
 
 @endpoint(
     blueprint,
+    "GET",
+    "/v1/partners/{partner_id}/outlets/{outlet_id}",
+    access=Access.partner("partners:read", staff=READERS),
+    answer=OutletSchema,
+    summary=("查看门店", "Read an outlet"),
+    reading=True,
+    tagged=True,
+)
+def get_outlet(session: Session, partner_id: int, outlet_id: int) -> dict[str, Any]:
+    """Answer one outlet of a partner."""
+    return dump_outlet(queries.read_outlet(session, partner_id, outlet_id))
+
+
+def _hold_outlet(session: Session, partner_id: int, outlet_id: int) -> dict[str, Any]:
+    return dump_outlet(queries.read_outlet(session, partner_id, outlet_id, hold=True))
+
+
+@endpoint(
+    blueprint,
     "PATCH",
     "/v1/partners/{partner_id}/outlets/{outlet_id}",
     access=MANAGER,
     body=OutletChangesSchema,
     status=204,
     idempotent=True,
+    edits=_hold_outlet,
     summary=("变更或关闭门店", "Change, close or open an outlet"),
 )
 def patch_outlet(
@@ -366,12 +389,33 @@ def get_clerks(session: Session, caller: Caller, partner_id: int, query: dict[st
 
 @endpoint(
     blueprint,
+    "GET",
+    "/v1/partners/{partner_id}/clerks/{clerk_id}",
+    access=Access.staff("partner_manager", "auditor"),
+    answer=ClerkSchema,
+    summary=("查看一名店员", "Read a clerk"),
+    tagged=True,
+)
+def get_clerk(session: Session, caller: Caller, partner_id: int, clerk_id: int) -> dict[str, Any]:
+    """Answer somebody at a partner's counter; leaves a row in the audit trail."""
+    clerk = queries.read_clerk(session, partner_id, clerk_id)
+    audit.record(session, caller, "clerk.read", "clerk", clerk_id)
+    return dump_clerk(clerk)
+
+
+def _hold_clerk(session: Session, partner_id: int, clerk_id: int) -> dict[str, Any]:
+    return dump_clerk(queries.read_clerk(session, partner_id, clerk_id, hold=True))
+
+
+@endpoint(
+    blueprint,
     "PATCH",
     "/v1/partners/{partner_id}/clerks/{clerk_id}",
     access=MANAGER,
     body=ClerkChangesSchema,
     status=204,
     idempotent=True,
+    edits=_hold_clerk,
     summary=("启用或停用店员", "Enable or disable a clerk"),
 )
 def patch_clerk(

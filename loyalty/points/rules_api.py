@@ -92,6 +92,7 @@ def get_rules(session: Session, query: dict[str, Any]) -> Answer:
     answer=RuleSchema,
     summary=("查看一条积分规则", "See an earning rule"),
     reading=True,
+    tagged=True,
 )
 def get_rule(session: Session, rule_id: int) -> dict[str, Any]:
     """Answer one version of a rule, with the digest by which it is decided."""

@@ -30,6 +30,7 @@ blueprint = Blueprint("policy", __name__)
     summary=("查看生效的合规规则", "See the rules in force"),
     problems=("no-policy-pack", "bad-policy-pack"),
     reading=True,
+    tagged=True,
 )
 def get_rules(session: Session) -> dict[str, Any]:
     """Answer every rule of the pack in force: its source, texts, parameters and who sees to it."""
@@ -46,6 +47,7 @@ def get_rules(session: Session) -> dict[str, Any]:
     summary=("查看生效的策略包", "See which policy pack is in force"),
     problems=("no-policy-pack", "bad-policy-pack"),
     reading=True,
+    tagged=True,
 )
 def get_pack(session: Session) -> dict[str, Any]:
     """Answer which pack is in force now."""

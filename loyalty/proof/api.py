@@ -29,6 +29,7 @@ _LIST = "checkpoints"
     answer=CheckpointPageSchema,
     summary=("查询账本检查点", "Read the signed checkpoints"),
     problems=("invalid-cursor",),
+    tagged=True,
 )
 def get_checkpoints(session: Session, query: dict[str, Any]) -> Answer:
     """Answer one page of a log's checkpoints, largest first."""
@@ -49,6 +50,7 @@ def get_checkpoints(session: Session, query: dict[str, Any]) -> Answer:
     answer=PublicKeySchema,
     summary=("查询检查点公钥", "Read the public key that verifies checkpoints"),
     problems=("not-found",),
+    tagged=True,
 )
 def get_checkpoint_key() -> dict[str, Any]:
     """Answer the public key; 404 where none was made yet."""

@@ -62,6 +62,7 @@ def get_proposals(session: Session, caller: Caller, query: dict[str, Any]) -> An
     answer=ProposalSchema,
     summary=("查看一份提案", "Read one proposal"),
     reading=True,
+    tagged=True,
 )
 def get_proposal(session: Session, caller: Caller, proposal_id: int) -> dict[str, Any]:
     """Answer a proposal; one of a kind that the caller has nothing to do with is not found."""

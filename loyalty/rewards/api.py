@@ -42,6 +42,7 @@ _WHOSE = ("not-a-member", "programme-needed")
     summary=("礼品目录", "The catalogue of rewards"),
     problems=("invalid-cursor", "programme-needed", "not-found"),
     reading=True,
+    tagged=True,
 )
 def get_rewards(session: Session, query: dict[str, Any]) -> Answer:
     """Answer one page of the rewards whose terms are in force, the newest first."""

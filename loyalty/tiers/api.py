@@ -54,6 +54,7 @@ def get_tier(session: Session, customer_id: int, query: dict[str, Any]) -> dict[
     access=Access.token(),
     answer=LadderSchema,
     summary=("查看计划的等级方案", "See a programme's tiers"),
+    tagged=True,
 )
 def get_tiers(session: Session, code: str) -> dict[str, Any]:
     """Answer the ladder in force now."""

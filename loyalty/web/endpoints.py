@@ -16,7 +16,7 @@ from marshmallow import Schema
 from werkzeug.exceptions import UnsupportedMediaType
 
 from loyalty.database import driver, reading, transaction
-from loyalty.web import idempotency, ids, messages, strictjson, uploads, validation
+from loyalty.web import etags, idempotency, ids, messages, strictjson, uploads, validation
 from loyalty.web.access import Access, Caller, Kind, resolve_path
 from loyalty.web.errors import Refused
 from loyalty.web.gathering import Call, Gatherer
@@ -66,6 +66,9 @@ class Endpoint:
     form: type[Schema] | None = None
     refusals: Mapping[int, type[Schema]] = field(default_factory=dict)
     signed: messages.CheckSignature | None = None
+    tagged: bool = False
+    edits: etags.ReadLocked | None = None
+    needs_match: bool = True
 
     def __post_init__(self) -> None:
         """Refuse a declaration that leaves a question open."""
@@ -77,6 +80,10 @@ class Endpoint:
             raise ValueError(f"{self.name}: take an idempotency key, or say why not")
         if self.signed is not None and not self.idempotent:
             raise ValueError(f"{self.name}: a signature covers the idempotency key")
+        if self.tagged and self.method != "GET":
+            raise ValueError(f"{self.name}: only what a GET answers has a tag")
+        if self.edits is not None and not self.idempotent:
+            raise ValueError(f"{self.name}: an edit that is sent again meets its own change")
 
     @property
     def name(self) -> str:
@@ -122,6 +129,9 @@ def endpoint(
     upload: bool = False,
     together: Callable[[Caller, dict[str, Any]], Hashable] | None = None,
     signed: messages.CheckSignature | None = None,
+    tagged: bool = False,
+    edits: etags.ReadLocked | None = None,
+    needs_match: bool = True,
 ) -> Callable[[View], View]:
     """Make a function the view of a JSON route.
 
@@ -143,6 +153,11 @@ def endpoint(
 
     With `signed` the message's signature is checked before anything is done: see
     `partners.check_signature`.
+
+    A GET that is `tagged` carries an `ETag`, and answers 304 to whoever has it already. A write
+    `edits` what such a GET answers: `edits` holds the row and returns that answer, with which
+    the request's `If-Match` is compared before the view runs. Without `If-Match` the edit is
+    refused, unless not `needs_match`; the answer carries the new tag.
     """
 
     def declare(view: View) -> View:
@@ -163,6 +178,9 @@ def endpoint(
             reading=reading,
             upload=upload,
             signed=signed,
+            tagged=tagged,
+            edits=edits,
+            needs_match=needs_match,
         )
         if upload:
             respond = _receive(declared)
@@ -262,7 +280,7 @@ def _compile(declared: Endpoint) -> Callable[..., Response]:
         if takes_caller:
             arguments["caller"] = caller
         if not takes_session and claim is None:
-            return _respond(_dump(declared, view(**arguments)))
+            return _answer(declared, _dump(declared, view(**arguments)))
         with open_session() as session:
             if claim is not None:
                 earlier = idempotency.take(session, claim)
@@ -270,12 +288,23 @@ def _compile(declared: Endpoint) -> Callable[..., Response]:
                     return _replay(earlier)
             if takes_session:
                 arguments["session"] = session
-            given = _dump(declared, view(**arguments))
+            given = _run(declared, arguments)
             if claim is not None:
                 idempotency.keep(session, claim, given)
-        return _respond(given)
+        return _answer(declared, given)
 
     return respond
+
+
+def _run(declared: Endpoint, arguments: dict[str, Any]) -> idempotency.Kept:
+    """Run the view, and where it edits, only in view of what the caller saw."""
+    if declared.edits is None:
+        return _dump(declared, declared.view(**arguments))
+    session, path = arguments["session"], {name: arguments[name] for name in declared.parameters}
+    etags.check_unmoved(_encode(declared.edits(session, **path)))
+    given = _dump(declared, declared.view(**arguments))
+    tag = etags.tag_of(_encode(declared.edits(session, **path)))
+    return given._replace(headers={**given.headers, "ETag": tag})
 
 
 def _receive(declared: Endpoint) -> Callable[..., Response]:
@@ -365,6 +394,8 @@ def _find_caller(declared: Endpoint, path: dict[str, Any]) -> Caller:
 
 
 def _read_claim(declared: Endpoint, caller: Caller, raw: bytes) -> idempotency.Claim:
+    if declared.edits is not None and declared.needs_match:
+        etags.check_named()
     key = request.headers.get("Idempotency-Key")
     return idempotency.read_claim(caller, key, declared.method, request.full_path, raw)
 
@@ -386,10 +417,14 @@ def _dump(declared: Endpoint, returned: Any) -> idempotency.Kept:
         headers, returned = dict(returned.headers), returned.body
     if returned is None:
         return idempotency.Kept(204 if status == declared.status else status, b"", headers)
-    answer = orjson.dumps(returned, option=_DUMP_OPTIONS)
+    answer = _encode(returned)
     if current_app.config["CHECK_ANSWERS"]:
         _check_answer(declared, answer)
     return idempotency.Kept(status, answer, headers)
+
+
+def _encode(returned: Any) -> bytes:
+    return orjson.dumps(returned, option=_DUMP_OPTIONS)
 
 
 def _check_answer(declared: Endpoint, answer: bytes) -> None:
@@ -397,6 +432,18 @@ def _check_answer(declared: Endpoint, answer: bytes) -> None:
     assert declared.answer is not None, f"{declared.name} answers without a schema"
     wrong = declared.answer().validate(orjson.loads(answer))
     assert not wrong, f"{declared.name} answers other than it says: {wrong}"
+
+
+def _answer(declared: Endpoint, given: idempotency.Kept) -> Response:
+    if not declared.tagged:
+        return _respond(given)
+    tag = etags.tag_of(given.answer)
+    about_one = declared.access.kind == Kind.CUSTOMER
+    kept = "no-store" if about_one else etags.REVALIDATE
+    headers = {"Cache-Control": kept, **given.headers, "ETag": tag}
+    if etags.is_known(tag):
+        return Response(status=304, headers=headers)
+    return _respond(given._replace(headers=headers))
 
 
 def _respond(given: idempotency.Kept) -> Response:

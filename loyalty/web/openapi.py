@@ -27,6 +27,20 @@ KEY_HEADER = {
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
     "example": "6f1d7a52-6f0e-4b6e-9d3b-1f6a0f7f2c11",
 }
+MATCH_HEADER = {
+    "name": "If-Match",
+    "in": "header",
+    "description": "The ETag of the state that this edit was made in view of.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "example": '"0123456789abcdef0123456789abcdef"',
+}
+KNOWN_HEADER = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "The ETag of what the caller has; 304 where that still holds.",
+    "schema": {"type": "string", "maxLength": 255},
+}
+TAG = {"ETag": {"description": "changes with the content", "schema": {"type": "string"}}}
 PROBLEM = {
     "type": "object",
     "required": ["type", "title", "status", "detail", "instance"],
@@ -112,6 +126,8 @@ def problem_codes(route: Endpoint) -> list[str]:
             "idempotency-key-invalid",
             "idempotency-key-reused",
         ]
+    if route.edits is not None:
+        codes += ["precondition-required"] * route.needs_match + ["precondition-failed"]
     if route.signed is not None:
         codes += ["signature-required", "signature-invalid", "signature-replayed"]
     if route.media_type == JSON_TYPE and route.form is None:
@@ -205,6 +221,10 @@ def _parameters(route: Endpoint) -> list[dict[str, Any]]:
         parameters.append({"name": name, "in": "path", "required": True, "schema": schema})
     if route.idempotent:
         parameters.append(KEY_HEADER)
+    if route.edits is not None:
+        parameters.append({**MATCH_HEADER, "required": route.needs_match})
+    if route.tagged:
+        parameters.append(KNOWN_HEADER)
     if route.query is not None:
         parameters.append({"in": "query", "schema": route.query})
     return parameters
@@ -214,7 +234,11 @@ def _responses(route: Endpoint, issuer: str) -> dict[str, Any]:
     good: dict[str, Any] = {"description": "Done"}
     if route.answer is not None:
         good["content"] = {route.media_type: {"schema": route.answer}}
+    if route.tagged or route.edits is not None:
+        good["headers"] = TAG
     responses = {str(route.status): good}
+    if route.tagged:
+        responses["304"] = {"description": "The caller has it already", "headers": TAG}
     for status, schema in route.refusals.items():
         content = {route.media_type: {"schema": schema}}
         responses[str(status)] = {"description": "Refused", "content": content}

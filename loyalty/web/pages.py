@@ -1,10 +1,10 @@
 """Pages for the developers of client systems: the API, and each problem that it may answer."""
 
 import orjson
-from flask import Blueprint, Response, current_app, render_template
+from flask import Blueprint, Response, current_app, render_template, request
 from werkzeug.exceptions import NotFound as NoSuchPage
 
-from loyalty.web import words
+from loyalty.web import etags, words
 from loyalty.web.access import Access
 from loyalty.web.endpoints import page
 from loyalty.web.openapi import PAGE_TYPE, declared_routes, describe_api
@@ -34,7 +34,11 @@ def _document() -> bytes:
 )
 def get_openapi() -> Response:
     """Answer the machine-readable description of every JSON route."""
-    return Response(_document(), content_type="application/json")
+    response = Response(_document(), content_type="application/json")
+    response.headers["Cache-Control"] = "public, no-cache"
+    response.headers["ETag"] = etags.tag_of(_document())
+    response.make_conditional(request)
+    return response
 
 
 @page(blueprint, "GET", "/docs", access=Access.public(), summary=("接口文档", "The API document"))

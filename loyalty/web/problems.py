@@ -204,6 +204,34 @@ declare(
     remedy=("请改用 Allow 中的方法。", "Use a method that Allow names."),
 )
 declare(
+    "precondition-required",
+    428,
+    title=("缺少 If-Match", "If-Match is missing"),
+    explanation=(
+        "修改前必须说明您看到的是哪一版(If-Match),否则可能覆盖他人刚做的修改;没有做任何更改。",
+        "An edit says which state it was made in view of (If-Match), or it could undo what "
+        "somebody else has just done; nothing was changed.",
+    ),
+    remedy=(
+        "请先读取该资源,把响应头 ETag 的值放进 If-Match 后再发送。",
+        "Read the resource and send its ETag as If-Match.",
+    ),
+)
+declare(
+    "precondition-failed",
+    412,
+    title=("内容已被他人修改", "It was changed meanwhile"),
+    explanation=(
+        "If-Match 所说的版本已不是当前版本;没有做任何更改。",
+        "What If-Match names is no longer what is here; nothing was changed.",
+    ),
+    remedy=(
+        "请重新读取,核对别人的修改,再以新的 ETag 和新的幂等键发送。",
+        "Read it again, look at the other change, and send yours with the new ETag under a new "
+        "idempotency key.",
+    ),
+)
+declare(
     "too-large",
     413,
     title=("请求体过大", "The body is too large"),

@@ -28,11 +28,17 @@ def test_a_draft_may_be_unfinished_and_says_what_is_missing(house: House) -> Non
 
 def test_each_save_is_a_version_that_stays(house: House) -> None:
     draft = house.draft()
-    path = f"/v1/campaigns/{draft['campaign_id']}/versions"
-    edited = house.maker.post(path, {"version": 1, "document": document(control_parts=500)})
+    path = f"/v1/campaigns/{draft['campaign_id']}"
+    seen = house.maker.tag(path)
+    change = {"version": 1, "document": document(control_parts=500)}
+    assert problem(house.maker.post(f"{path}/versions", change)) == (428, "precondition-required")
+    edited = house.maker.post(f"{path}/versions", change, match=seen)
     assert (edited.status_code, edited.json["version"]) == (201, 2)
     assert edited.json["digest"] != draft["digest"]
-    late = house.maker.post(path, {"version": 1, "document": document()})
+    assert edited.headers["ETag"] == house.maker.tag(path) != seen
+    overtaken = house.maker.post(f"{path}/versions", change, match=seen)
+    assert problem(overtaken) == (412, "precondition-failed")
+    late = house.maker.post(f"{path}/versions", change, match=edited.headers["ETag"])
     assert problem(late) == (409, "version-moved")
     with transaction() as session:
         kept = session.scalars(text("SELECT encode(digest, 'hex') FROM campaigns.versions"))

@@ -15,8 +15,9 @@ from tests.campaigns.builders import House, document
 
 
 def edit(house: House, draft: Any, **changed: Any) -> Any:
-    path = f"/v1/campaigns/{draft['campaign_id']}/versions"
-    answer = house.maker.post(path, {"version": draft["version"], "document": document(**changed)})
+    path = f"/v1/campaigns/{draft['campaign_id']}"
+    body = {"version": draft["version"], "document": document(**changed)}
+    answer = house.maker.post(f"{path}/versions", body, match=house.maker.tag(path))
     assert answer.status_code == 201, answer.data
     return answer.json
 

@@ -129,11 +129,9 @@ def test_a_change_of_state_that_was_overtaken_is_stale(house: House, mall: str) 
 def test_an_outlet_is_opened_by_two_and_closed_by_one(house: House, mall: str) -> None:
     made = house.manager.post(f"/v1/partners/{mall}/outlets", {**OUTLET, "code": "second"})
     outlet = house.result(made)["outlet_id"]
-    answer = house.application.patch(
-        f"/v1/partners/{mall}/outlets/{outlet}",
-        json={"is_open": False, "opening_hours": None},
-        headers={"Authorization": f"Bearer {house.manager.token}", "Idempotency-Key": "close"},
-    )
+    path = f"/v1/partners/{mall}/outlets/{outlet}"
+    closing = {"is_open": False, "opening_hours": None}
+    answer = house.manager.patch(path, closing, match=house.manager.tag(path))
     assert answer.status_code == 204
     found = house.manager.get(f"/v1/partners/{mall}/outlets").get_json()["items"][1]
     assert (found["is_open"], found["opening_hours"], found["code"]) == (False, None, "second")
