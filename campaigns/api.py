@@ -8,7 +8,6 @@ from sqlalchemy.orm import Session
 from campaigns import (
     approval,
     drafting,
-    expansion,
     launching,
     previewing,
     products,
@@ -25,8 +24,7 @@ from campaigns.dumps import (
     dump_results,
     dump_row,
 )
-from campaigns.expansion import Launch
-from campaigns.queries import Campaign
+from campaigns.queries import Campaign, Launch
 from campaigns.schemas import (
     AudiencePageSchema,
     CampaignAnswerSchema,
@@ -318,7 +316,7 @@ def post_launch(
     detail = {"version": campaign.version, "launch": ids.encode("lch", launch_id)}
     audit.record(session, caller, "campaign.launched", "campaign", campaign_id, detail)
     launched = queries.read_campaign(session, campaign_id)
-    return dump_launch(launched, expansion.read_launch(session, launch_id))
+    return dump_launch(launched, queries.read_launch(session, launch_id))
 
 
 @endpoint(
@@ -367,7 +365,7 @@ def post_restart(
 
 def _launched(session: Session, campaign_id: int) -> tuple[Campaign, Launch]:
     campaign = queries.read_campaign(session, campaign_id)
-    launch = expansion.find_launch(session, campaign_id)
+    launch = queries.find_launch(session, campaign_id)
     if launch is None:
         raise Refused("campaign-not-launched")
     return campaign, launch

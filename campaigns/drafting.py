@@ -13,7 +13,7 @@ import ledger
 from campaigns import disclosures, linting, rules
 from campaigns.products import read_facts
 from campaigns.queries import Campaign, read_campaign
-from loyalty import policy, proposals
+from loyalty import policy, programmes, proposals
 from loyalty.programmes import Programme
 from loyalty.web import Caller, NotFound, Refused
 from loyalty.web.validation import MESSAGES, point_to
@@ -68,7 +68,7 @@ def open_campaign(
     if campaign_id is None:
         raise Refused("campaign-exists")
     session.execute(_BEGIN, {"campaign": campaign_id})
-    return _save(session, caller, campaign_id, kind, 1, document)
+    return _save(session, caller, programme, campaign_id, kind, 1, document)
 
 
 def save_version(
@@ -88,7 +88,9 @@ def save_version(
         raise Refused("campaign-launched")
     if newest != seen:
         raise Refused("version-moved")
-    return _save(session, caller, campaign.id, campaign.type, newest + 1, document)
+    programme = programmes.find_programme(session, campaign.programme)
+    version = newest + 1
+    return _save(session, caller, programme, campaign.id, campaign.type, version, document)
 
 
 def lock(session: Session, campaign_id: int) -> tuple[int, str]:
@@ -102,6 +104,7 @@ def lock(session: Session, campaign_id: int) -> tuple[int, str]:
 def _save(
     session: Session,
     caller: Caller,
+    programme: Programme,
     campaign_id: int,
     kind: str,
     version: int,
@@ -109,7 +112,7 @@ def _save(
 ) -> Campaign:
     _refuse_deposits(document)
     frozen = freeze(session, kind, document)
-    findings = linting.lint(session, kind, frozen)
+    findings = linting.lint(session, programme, kind, frozen)
     digest = rules.digest_version(str(campaign_id), version, frozen)
     session.execute(
         _SAVE,

@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from campaigns.expansion import Launch
 from campaigns.intervals import Interval
 from campaigns.previewing import Member, Preview
-from campaigns.queries import Campaign
+from campaigns.queries import Campaign, Launch
 from campaigns.results import FLAGS, Arm
 from loyalty import messages
 from loyalty.web import ids

@@ -10,48 +10,32 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from campaigns import giving
 from campaigns.launching import ORIGIN
-from campaigns.queries import Campaign, read_campaign
+from campaigns.queries import Campaign, Launch, read_campaign, read_launch
 from campaigns.rules import CONTROL
-from loyalty import benefits, coupons, messages, programmes
-from loyalty.coupons import NotIssued, Order
+from loyalty import messages, programmes
 from loyalty.messages import NewRequest
 from loyalty.programmes import Programme
-from loyalty.web import NotFound, ids
+from loyalty.web import ids
 
 AT_ONCE = 500
 SOURCE = "campaigns"
 STEP = 1
+_TIMES = ("starts_at", "ends_at")
 
-_FIND = text("""
-SELECT id, campaign_id, version, digest, preview_id, means, launched_by, launched_at
-FROM campaigns.launches WHERE id = :id
-""")
-_OF_CAMPAIGN = text("SELECT id FROM campaigns.launches WHERE campaign_id = :campaign")
 _NEXT = text("""
-SELECT customer_id, arm, channel, outcome FROM campaigns.preview_members
-WHERE preview_id = :preview AND customer_id > :after ORDER BY customer_id LIMIT :limit
+SELECT customer_id, arm, channel, outcome FROM campaigns.preview_members p
+WHERE preview_id = :preview AND customer_id > :after AND NOT EXISTS (
+    SELECT FROM campaigns.members m
+    WHERE m.launch_id = :launch AND m.customer_id = p.customer_id)
+ORDER BY customer_id LIMIT :limit
 """)
 _ENROL = text("""
-INSERT INTO campaigns.members (launch_id, customer_id, arm, channel)
+INSERT INTO campaigns.members (launch_id, customer_id, arm, channel, refusal)
 SELECT :launch, * FROM unnest(CAST(:customers AS bigint[]), CAST(:arms AS text[]),
-    CAST(:channels AS text[]))
-ON CONFLICT DO NOTHING
+    CAST(:channels AS text[]), CAST(:refusals AS text[]))
 """)
-
-
-@dataclass(frozen=True, slots=True)
-class Launch:
-    """A version that was let go; `means` are the release, rule and budget that it wrote."""
-
-    id: int
-    campaign_id: int
-    version: int
-    digest: bytes
-    preview_id: int
-    means: dict[str, Any]
-    launched_by: int
-    launched_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,30 +48,20 @@ class Expanded:
     is_over: bool
 
 
-def read_launch(session: Session, launch_id: int) -> Launch:
-    """Return a launch. Raises `NotFound`."""
-    row = session.execute(_FIND, {"id": launch_id}).one_or_none()
-    if row is None:
-        raise NotFound
-    return Launch(*row)
-
-
-def find_launch(session: Session, campaign_id: int) -> Launch | None:
-    """Return the launch of a campaign, or None where it was not launched."""
-    found = session.execute(_OF_CAMPAIGN, {"campaign": campaign_id}).scalar_one_or_none()
-    return None if found is None else read_launch(session, found)
-
-
 def advance(session: Session, launch_id: int, after: int) -> Expanded:
     """Enrol the next people behind `after`, give them the offer, and ask for their messages.
 
     Done again it changes nothing: each person is known by launch and number.
     """
     launch = read_launch(session, launch_id)
-    asked = {"preview": launch.preview_id, "after": after, "limit": AT_ONCE}
+    asked = {"preview": launch.preview_id, "launch": launch_id, "after": after, "limit": AT_ONCE}
     people = session.execute(_NEXT, asked).all()
     if not people:
         return Expanded(0, 0, after, is_over=True)
+    campaign = read_campaign(session, launch.campaign_id, launch.version)
+    programme = programmes.find_programme(session, campaign.programme)
+    treated = [one for one in people if one.arm != CONTROL]
+    refused = giving.give(session, programme, campaign, launch, [p.customer_id for p in treated])
     session.execute(
         _ENROL,
         {
@@ -95,14 +69,12 @@ def advance(session: Session, launch_id: int, after: int) -> Expanded:
             "customers": [one.customer_id for one in people],
             "arms": [one.arm for one in people],
             "channels": [one.channel for one in people],
+            "refusals": [refused.get(one.customer_id) for one in people],
         },
     )
-    campaign = read_campaign(session, launch.campaign_id, launch.version)
-    programme = programmes.find_programme(session, campaign.programme)
-    treated = [one for one in people if one.arm != CONTROL]
-    failed = _give(session, programme, campaign, launch, [one.customer_id for one in treated])
     _ask(session, programme, campaign, launch, treated)
-    return Expanded(len(people), failed, people[-1].customer_id, is_over=len(people) < AT_ONCE)
+    over = len(people) < AT_ONCE
+    return Expanded(len(people), len(refused), people[-1].customer_id, is_over=over)
 
 
 def _ask(
@@ -143,45 +115,3 @@ def _ask(
     ]
     if requests:
         messages.ask(session, requests)
-
-
-_TIMES = ("starts_at", "ends_at")
-
-
-def _give(
-    session: Session,
-    programme: Programme,
-    campaign: Campaign,
-    launch: Launch,
-    customer_ids: Sequence[int],
-) -> int:
-    """Give the offer's coupon or benefit, whoever takes messages or not; return how many failed."""
-    offer = campaign.document.get("offer") or {}
-    if "coupon" in offer and customer_ids:
-        series = coupons.find_series(session, programme, offer["coupon"]["series"])
-        orders = [Order(f"{launch.id}:{number}", number) for number in customer_ids]
-        issued = coupons.issue(session, programme, series, f"campaign:{campaign.id}", orders)
-        return sum(isinstance(one, NotIssued) for one in issued)
-    if "benefit" in offer:
-        for number in customer_ids:
-            _grant(session, programme, campaign, launch, number)
-    return 0
-
-
-def _grant(
-    session: Session, programme: Programme, campaign: Campaign, launch: Launch, customer_id: int
-) -> None:
-    offer, schedule = campaign.document["offer"]["benefit"], campaign.document["schedule"]
-    starts_at, ends_at = (datetime.fromisoformat(schedule[name]) for name in _TIMES)
-    benefits.grant_benefit(
-        session,
-        programme,
-        customer_id,
-        offer["code"],
-        quota=offer["quota"],
-        starts_at=starts_at,
-        ends_at=ends_at,
-        source=SOURCE,
-        reference=f"{launch.id}",
-        reason=f"campaign {campaign.code}",
-    )

@@ -1,9 +1,12 @@
 """Long work of campaigns: previews and launches, in chunks that can stop and go on."""
 
+from datetime import timedelta
+
 from sqlalchemy.orm import Session
 
-from campaigns import expansion, launching, previewing
-from loyalty.outbox import Done, Progress, Run, work
+from campaigns import ending, expansion, launching, previewing
+from loyalty.outbox import Done, Event, Progress, Run, scheduled, work
+from loyalty.web import Caller
 
 
 @work(previewing.RUN)
@@ -23,3 +26,9 @@ def reach_people(session: Session, run: Run) -> Progress:
     done = expansion.advance(session, run.arguments["launch"], after)
     progress = Done if done.is_over else Progress
     return progress(done=done.people, failed=done.failed, cursor={"after": done.after})
+
+
+@scheduled("campaigns.ends_due", every=timedelta(minutes=1))
+def end_campaigns(session: Session, _event: Event) -> None:
+    """End the campaigns whose time is over."""
+    ending.end_due(session, Caller.job("campaigns.end"))

@@ -62,12 +62,13 @@ def launch(session: Session, caller: Caller, campaign: Campaign, preview_id: int
         raise Refused("approval-needed")
     agreed = approval.approval_in_force(session, campaign)
     preview = approval.check_preview(session, campaign, preview_id)
-    _refuse_blocked(session, campaign)
     programme = programmes.find_programme(session, campaign.programme)
+    _refuse_blocked(session, programme, campaign)
+    budget = _fund(session, programme, campaign)
     means = {
         "release": _release(session, campaign, agreed),
-        "rule": _agree_on_rule(session, programme, campaign, agreed),
-        "budget": _fund(session, programme, campaign),
+        "rule": _agree_on_rule(session, programme, campaign, agreed, budget),
+        "budget": budget,
     }
     launch_id: int = session.execute(
         _LAUNCH,
@@ -88,9 +89,9 @@ def launch(session: Session, caller: Caller, campaign: Campaign, preview_id: int
     return launch_id
 
 
-def _refuse_blocked(session: Session, campaign: Campaign) -> None:
+def _refuse_blocked(session: Session, programme: Programme, campaign: Campaign) -> None:
     """Look again at what was clean when it was saved: a rule or a product may have changed."""
-    found = linting.lint(session, campaign.type, campaign.document)
+    found = linting.lint(session, programme, campaign.type, campaign.document)
     blocking = [one for one in found if one.severity == linting.BLOCK]
     if blocking:
         raise Refused(
@@ -147,9 +148,16 @@ def _times(campaign: Campaign) -> tuple[datetime, datetime]:
 
 
 def _agree_on_rule(
-    session: Session, programme: Programme, campaign: Campaign, agreed: Approval
+    session: Session,
+    programme: Programme,
+    campaign: Campaign,
+    agreed: Approval,
+    budget: Mapping[str, int] | None,
 ) -> int | None:
-    """Write the offer's earning rule, for all customers alike, agreed by who approved."""
+    """Write the offer's earning rule, for all customers alike, agreed by who approved.
+
+    Each of its awards uses up as much of the campaign's budget, and ends where that does.
+    """
     offer = campaign.document.get("offer") or {}
     if "earning_rule" not in offer:
         return None
@@ -160,7 +168,7 @@ def _agree_on_rule(
         session,
         programme,
         code=f"campaign-{campaign.code}"[:60],
-        document=offer["earning_rule"],
+        document={**offer["earning_rule"], **({} if budget is None else {"budget": budget})},
         effective_from=starts_at,
         effective_until=ends_at,
         proposed_by=ids.encode("stf", proposal.proposed_by),
@@ -169,23 +177,26 @@ def _agree_on_rule(
     return rule
 
 
-def _fund(session: Session, programme: Programme, campaign: Campaign) -> int | None:
-    """Open the campaign's budget: a wallet that cannot go below zero, with what was approved."""
+def _fund(session: Session, programme: Programme, campaign: Campaign) -> dict[str, int] | None:
+    """Open the campaign's budget: a wallet that cannot go below zero, with what was approved.
+
+    Its unit is leave to give, not points or money: nobody is owed what stands in it.
+    """
     budget: Mapping[str, Any] | None = campaign.document.get("budget")
     if budget is None:
         return None
-    unit = programme.points_unit_id
-    if budget["unit"] == "money":
-        unit = ledger.open_unit(session, programme.currency, "money")
+    counted = programme.currency if budget["unit"] == "money" else f"{programme.code}.points"
+    unit = ledger.open_unit(session, f"{counted}.budget", budget["unit"])
     holder = f"campaign:{campaign.id}"
     account = ledger.open_wallets(session, unit, [holder], role=BUDGET)[holder]
-    move = ledger.Move(ledger.house(session, unit).issued, account, budget["amount"])
+    house = ledger.house(session, unit)
+    move = ledger.Move(house.issued, account, budget["amount"])
     cause = {"campaign": ids.encode("cmp", campaign.id), "version": campaign.version}
     entry = ledger.Entry(account, "campaigns", "fund", "fund", (move,), cause=cause)
     (outcome,) = ledger.post(session, [entry])
     if isinstance(outcome, ledger.Refusal):
         raise Refused(outcome.code)
-    return account
+    return {"wallet": account, "used": house.redeemed}
 
 
 def _archive(session: Session, campaign: Campaign, launch_id: int, agreed: Approval) -> None:

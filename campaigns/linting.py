@@ -16,9 +16,10 @@ from sqlalchemy.orm import Session
 
 from campaigns import contents, disclosures, judging, products, rules
 from campaigns.wording import FINDINGS
-from loyalty import policy
+from loyalty import benefits, coupons, policy
+from loyalty.programmes import Programme
 from loyalty.settings import settings
-from loyalty.web import Bilingual
+from loyalty.web import Bilingual, NotFound
 
 Document = Mapping[str, Any]
 BLOCK, WARN = "block", "warn"
@@ -68,11 +69,12 @@ class Finding:
         }
 
 
-def lint(session: Session, kind: str, document: Document) -> list[Finding]:
+def lint(session: Session, programme: Programme, kind: str, document: Document) -> list[Finding]:
     """Return what is wrong with a campaign of this type, the gravest first."""
     found = [
         *_lint_parts(kind, document),
         *_lint_offer(kind, document),
+        *_lint_gifts(session, programme, document),
         *_lint_draw(kind, document),
         *_lint_contents(document),
         *_lint_words(session, kind, document),
@@ -127,6 +129,27 @@ def _lint_offer(kind: str, document: Document) -> Iterator[Finding]:
         return
     for name in offer.keys() - _OFFERS[kind]:
         yield _fault(f"/offer/{name}", "offer.type")
+
+
+def _lint_gifts(session: Session, programme: Programme, document: Document) -> Iterator[Finding]:
+    """Yield series and benefits that there are not, and a budget that cannot pay for the offer."""
+    offer = document.get("offer") or {}
+    if "coupon" in offer and not _is_issued(session, programme, offer["coupon"]["series"]):
+        yield _fault("/offer/coupon/series", "offer.unknown")
+    if "benefit" in offer:
+        offered = {one.code for one in benefits.list_offers(session, programme)}
+        if offer["benefit"]["code"] not in offered:
+            yield _fault("/offer/benefit/code", "offer.unknown")
+    unit = (document.get("budget") or {}).get("unit")
+    if (unit == "money" and "earning_rule" in offer) or (unit == "points" and "coupon" in offer):
+        yield _fault("/budget/unit", "budget.unit")
+
+
+def _is_issued(session: Session, programme: Programme, series: str) -> bool:
+    try:
+        return not coupons.find_series(session, programme, series).is_halted
+    except NotFound:
+        return False  # no such series, or none that is in force yet
 
 
 def _lint_draw(kind: str, document: Document) -> Iterator[Finding]:

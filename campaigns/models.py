@@ -256,6 +256,7 @@ class Advertisement(Base):
 class MemberRow(Base):
     """Who was in the audience at the launch, in which arm: the control group too, once and all.
 
+    `refusal` says why a member got no offer: there was no more of it, or no more budget.
     No foreign key on the customer, for the reason that `PreviewMember` gives.
     """
 
@@ -267,6 +268,7 @@ class MemberRow(Base):
     customer_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     arm: Mapped[str] = mapped_column(Text)
     channel: Mapped[str] = mapped_column(Text)
+    refusal: Mapped[str | None] = mapped_column(Text)
     enrolled_at: Mapped[datetime] = mapped_column(Instant, server_default=NOW)
 
 

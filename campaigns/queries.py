@@ -25,6 +25,11 @@ _LIST = text(
         AND (CAST(:state AS text) IS NULL OR s.state = :state)
     ORDER BY c.id DESC LIMIT :limit"""
 )
+_LAUNCH = text("""
+SELECT id, campaign_id, version, digest, preview_id, means, launched_by, launched_at
+FROM campaigns.launches WHERE id = :id
+""")
+_LAUNCH_OF = text("SELECT id FROM campaigns.launches WHERE campaign_id = :campaign")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,20 @@ class Campaign:
         return self.type != "service"
 
 
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """A version that was let go; `means` are the release, rule and budget that it wrote."""
+
+    id: int
+    campaign_id: int
+    version: int
+    digest: bytes
+    preview_id: int
+    means: dict[str, Any]
+    launched_by: int
+    launched_at: datetime
+
+
 def read_campaign(session: Session, campaign_id: int, version: int | None = None) -> Campaign:
     """Return a campaign in its newest version, or in `version`. Raises `NotFound`."""
     row = session.execute(_ONE, {"id": campaign_id, "version": version}).one_or_none()
@@ -71,3 +90,17 @@ def list_campaigns(
     """Return up to `limit` campaigns below the number `before`, newest first."""
     asked = {"before": before or 2**62, "limit": limit, "state": state}
     return [Campaign(*row) for row in session.execute(_LIST, asked)]
+
+
+def read_launch(session: Session, launch_id: int) -> Launch:
+    """Return a launch. Raises `NotFound`."""
+    row = session.execute(_LAUNCH, {"id": launch_id}).one_or_none()
+    if row is None:
+        raise NotFound
+    return Launch(*row)
+
+
+def find_launch(session: Session, campaign_id: int) -> Launch | None:
+    """Return the launch of a campaign, or None where it was not launched."""
+    found = session.execute(_LAUNCH_OF, {"campaign": campaign_id}).scalar_one_or_none()
+    return None if found is None else read_launch(session, found)

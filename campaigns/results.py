@@ -14,9 +14,9 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from campaigns import intervals
-from campaigns.expansion import SOURCE, STEP, Launch
+from campaigns.expansion import SOURCE, STEP
 from campaigns.intervals import Interval
-from campaigns.queries import Campaign
+from campaigns.queries import Campaign, Launch
 from campaigns.rules import CONTROL
 from loyalty import programmes
 

@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from campaigns import drafting, expansion
+from campaigns import drafting
 from campaigns.launching import RUN
-from campaigns.queries import read_campaign
+from campaigns.queries import Launch, find_launch, read_campaign
 from loyalty import messages, outbox, proposals
 from loyalty.proposals import Kind, Proposal, Seat
 from loyalty.web import Bilingual, Caller, Refused, ids
@@ -50,9 +50,9 @@ def propose_restart(session: Session, caller: Caller, campaign_id: int, reason: 
     return proposals.propose(session, caller, RESTART, "campaign", campaign_id, content)
 
 
-def _running(session: Session, campaign_id: int, wanted: str) -> expansion.Launch:
+def _running(session: Session, campaign_id: int, wanted: str) -> Launch:
     _, state = drafting.lock(session, campaign_id)
-    launch = expansion.find_launch(session, campaign_id)
+    launch = find_launch(session, campaign_id)
     if launch is None:
         raise Refused("campaign-not-launched")
     if state != wanted:

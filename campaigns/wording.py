@@ -9,6 +9,10 @@ FINDINGS: Mapping[str, Bilingual] = {
     "policy.missing": Bilingual("没有生效的策略包", "cannot be judged: no policy pack is in force"),
     "offer.type": Bilingual("与活动类型不符", "does not go with this type of campaign"),
     "offer.unknown": Bilingual("没有该优惠或尚未生效", "does not exist or is not in force"),
+    "budget.unit": Bilingual(
+        "预算单位与优惠不符:积分规则用积分,优惠券用金额",
+        "counts in another unit than the offer: points for a rule, money for coupons",
+    ),
     "product.unknown": Bilingual("没有该产品资料的这一版本", "is no version of a product's facts"),
     "product.newer": Bilingual("产品资料已有更新版本", "the product's facts have a newer version"),
     "purpose.unknown": Bilingual("没有该营销用途", "is no marketing purpose"),

@@ -193,13 +193,15 @@ def _record(
     book = read_rulebook(session, programme)
     recorded: dict[str, Recorded] = {}
     digests: dict[str, str] = {}
-    if book.has_caps or book.awaits_customers or facts.FIRST in book.fields:
-        # What a cap has left, and whether an event is known of the customer, is decided under the
-        # wallet's lock, so only for what is new.
-        ledger.lock(session, [members[p.customer].points_wallet for p in purchases])
+    budgets = book.budgets_at(p.purchased_at for p in purchases)
+    if book.has_caps or book.awaits_customers or facts.FIRST in book.fields or budgets:
+        # What a cap or a budget has left, and whether an event is known of the customer, is
+        # decided under the wallets' locks, so only for what is new.
+        wallets = [members[p.customer].points_wallet for p in purchases]
+        ledger.lock(session, [*wallets, *budgets])
         _read_known(session, programme, source, purchases, recorded, digests)
     new = [p for p in purchases if p.reference not in recorded]
-    cases, usage = _assess(session, programme, book, new, members)
+    cases, usage = _assess(session, programme, book, new, members, _read_left(session, budgets))
     written = _write(session, programme, source, cases)
     lost = [p for p in new if p.reference not in written]
     if lost:
@@ -220,6 +222,13 @@ def _record(
             [result.dump() for result in case.results],
         )
     return recorded, digests
+
+
+def _read_left(session: Session, budgets: Sequence[int]) -> rules.Budgets:
+    if not budgets:
+        return {}
+    found = ledger.read_balances(session, budgets)
+    return {account: balance.available for account, balance in found.items()}
 
 
 def _read_known(
@@ -260,6 +269,7 @@ def _assess(
     book: Rulebook,
     purchases: list[NewPurchase],
     members: Mapping[str, Member],
+    budgets: rules.Budgets,
 ) -> tuple[list[_Case], dict[int, rules.Usage]]:
     if not purchases:
         return [], {}
@@ -286,6 +296,7 @@ def _assess(
         inputs = {name: value for name, value in asked.items() if name in book.fields}
         inputs |= {"purchase.amount": purchase.amount, "purchase.category": purchase.category}
         before = {f"{rule}|{period}": points for (rule, period), points in used.items()}
+        left = {str(budget): units for budget, units in budgets.items()}
         results = rules.assess(
             book.in_force(purchase.purchased_at),
             asked,
@@ -293,8 +304,11 @@ def _assess(
             purchased_at=purchase.purchased_at,
             zone=zone,
             confirmed=confirmed.get(customer, ()),
+            budgets=budgets,
         )
         kept = {"facts": {name: _plain(value) for name, value in inputs.items()}, "usage": before}
+        if left:
+            kept["budgets"] = left
         cases.append(_Case(purchase, member, _digest(purchase), kept, results))
     return cases, usage
 
@@ -381,6 +395,11 @@ def _post(
                     programme.status.issued, case.member.status_wallet, case.status_points, terms
                 )
             )
+        acts += [
+            ledger.Move(result.budget.wallet, result.budget.used, result.points)
+            for result in case.results
+            if result.points and result.budget is not None
+        ]
         if acts:
             number = written[case.purchase.reference]
             entries.append(

@@ -208,6 +208,7 @@ def assess_again(
         usage,
         purchased_at=purchase.purchased_at,
         zone=programme.zone,
+        budgets={int(k): left for k, left in purchase.inputs.get("budgets", {}).items()},
     )
 
 

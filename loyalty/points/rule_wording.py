@@ -63,6 +63,8 @@ def describe(document: Mapping[str, Any]) -> Bilingual:
             parts.append(Bilingual(words.zh.format(limit), words.en.format(limit)))
     if not document.get("status", True):
         parts.append(Bilingual("不计定级积分", "without status points"))
+    if document.get("budget") is not None:
+        parts.append(Bilingual("由专项预算支付,用完即止", "for as long as its budget lasts"))
     if document.get("pending"):
         parts.append(_becomes_usable(document["pending"]))
     parts.append(_lasts(document.get("expiry") or {}))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -73,6 +73,7 @@ class Rulebook:
 
     def __init__(self, versions: list[Version]) -> None:
         self._versions = versions
+        self._funded = [v for v in versions if v.rule.budget is not None]
         self.fields = frozenset[str]().union(*(v.rule.fields for v in versions))
         self.has_caps = any(v.rule.caps.keys() - {"purchase"} for v in versions)
         self.awaits_customers = any(v.rule.pending.get("about") == rules.CUSTOMER for v in versions)
@@ -84,6 +85,16 @@ class Rulebook:
             if version.counts_at(at):
                 found.setdefault(version.rule.code, version.rule)
         return [rule for rule in found.values() if rule.gives != rules.NOTHING]
+
+    def budgets_at(self, instants: Iterable[datetime]) -> list[int]:
+        """Return the wallets that pay for awards at any of these instants."""
+        found = {
+            version.rule.budget.wallet
+            for at in instants
+            for version in self._funded
+            if version.rule.budget is not None and version.counts_at(at)
+        }
+        return sorted(found)
 
     def pick(self, chosen: Mapping[str, int]) -> list[rules.Rule]:
         """Return the rules of these codes in these versions, to run an award again."""
@@ -246,4 +257,5 @@ def make_rule(code: str, version: int, document: Mapping[str, Any], terms: bytes
         terms=terms,
         fields=frozenset() if parsed is None else frozenset(criteria.field_names(parsed)),
         judge=None if parsed is None else criteria.prepare(parsed),
+        budget=rules.Budget(**document["budget"]) if "budget" in document else None,
     )

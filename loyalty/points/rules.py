@@ -11,7 +11,8 @@ The last ends a rule: from its date on there is none of that name. Beside the ot
 `when` (criteria), `status` (whether status points come along, true unless said otherwise), `caps`
 ({"purchase": n, "day": n, "month": n, "year": n} for each customer), `pending` (see `Rule`),
 `expiry` ({"months": n, "round": "month" or "year"}, {"years": n} for the end of the n-th calendar
-year after, or absent: never), `names` ({"zh", "en"}).
+year after, or absent: never), `names` ({"zh", "en"}), `budget` ({"wallet": its account, "used":
+the account to which an award moves as many of its units as it gives points; it gives what is left).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import ledger
@@ -31,6 +32,13 @@ NOTHING = "nothing"
 GIVES = ("per_amount", "fixed", "multiplier", NOTHING)
 PURCHASE, CUSTOMER = "purchase", "customer"  # what an event that points wait for is about
 LAPSE, AVAILABLE = "lapse", "available"  # what becomes of points whose event never came
+
+
+class Budget(NamedTuple):
+    """A wallet that awards use up, and the account that what they used moves to."""
+
+    wallet: int
+    used: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +66,7 @@ class Rule:
     terms: bytes = b""
     fields: frozenset[str] = frozenset()
     judge: Callable[[Mapping[str, Any]], bool] | None = None
+    budget: Budget | None = None
 
     def awaits(self, confirmed: Collection[str]) -> bool:
         """Return whether its points wait for an event, where these are known of the customer."""
@@ -79,7 +88,7 @@ class Awaited:
 class Result:
     """What one rule gave a purchase, with the arithmetic, or the code of why it gave nothing.
 
-    `awaited` is what its points wait for.
+    `awaited` is what its points wait for, `budget` what pays for them.
     """
 
     rule: str
@@ -90,6 +99,7 @@ class Result:
     steps: list[dict[str, Any]]
     terms: ledger.Terms | None = None
     awaited: Awaited | None = None
+    budget: Budget | None = None
 
     def dump(self) -> dict[str, Any]:
         """Return what is stored."""
@@ -105,6 +115,8 @@ class Result:
 
 Usage = dict[tuple[str, str], int]
 """Points that a rule has given a customer in a period, by (rule code, period)."""
+Budgets = dict[int, int]
+"""What budgets have left, by wallet; one that is not named here is not looked at."""
 
 
 def assess(
@@ -115,20 +127,22 @@ def assess(
     purchased_at: datetime,
     zone: ZoneInfo,
     confirmed: Collection[str] = (),
+    budgets: Budgets | None = None,
 ) -> list[Result]:
     """Return what each rule gives a purchase, in the rules' order, multipliers last.
 
     `facts` hold the values of the catalogue's fields that the rules ask, and always
-    `purchase.amount` (minor units) and `purchase.category`. `usage` is raised by what is given.
-    `confirmed` are the events that are known of the customer.
+    `purchase.amount` (minor units) and `purchase.category`. `usage` is raised by what is given,
+    `budgets` fall by it. `confirmed` are the events that are known of the customer.
     """
     day = purchased_at.astimezone(zone).date()
     if facts.get("purchase.category") in DEPOSIT_CATEGORIES:
         return [_refusal(rule, DEPOSIT_REFUSAL) for rule in rules]
     results = []
     base = 0
+    left = {} if budgets is None else budgets
     for rule in sorted(rules, key=lambda rule: rule.gives == "multiplier"):
-        result = _apply(rule, facts, base, usage, day)
+        result = _apply(rule, facts, base, usage, left, day)
         if rule.gives != "multiplier":
             base += result.points
         if result.points or result.status:
@@ -142,7 +156,9 @@ def assess(
     return results
 
 
-def _apply(rule: Rule, facts: Mapping[str, Any], base: int, usage: Usage, day: date) -> Result:
+def _apply(
+    rule: Rule, facts: Mapping[str, Any], base: int, usage: Usage, budgets: Budgets, day: date
+) -> Result:
     if rule.judge is not None and not rule.judge(facts):
         return _refusal(rule, "criteria")
     points, step = _compute(rule, facts["purchase.amount"], base)
@@ -163,11 +179,20 @@ def _apply(rule: Rule, facts: Mapping[str, Any], base: int, usage: Usage, day: d
     if points == 0:
         code = "cap-reached" if code == "capped" else "too-small"
         return Result(rule.code, rule.version, 0, 0, code, steps)
+    if rule.budget is not None and rule.budget.wallet in budgets:
+        left = budgets[rule.budget.wallet]
+        if points > left:
+            points, code = left, "budget-low" if left else "budget-spent"
+            steps.append({"budget": left, "gives": left})
+        budgets[rule.budget.wallet] = left - points
+    if points == 0:
+        return Result(rule.code, rule.version, 0, 0, code, steps)
     for cap in rule.caps:
         if cap != "purchase":
             key = (rule.code, period_of(cap, day))
             usage[key] = usage.get(key, 0) + points
-    return Result(rule.code, rule.version, points, points if rule.status else 0, code, steps)
+    status = points if rule.status else 0
+    return Result(rule.code, rule.version, points, status, code, steps, budget=rule.budget)
 
 
 def _compute(rule: Rule, amount: int, base: int) -> tuple[int, dict[str, Any]]:

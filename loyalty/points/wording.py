@@ -10,6 +10,8 @@ Words = tuple[str, str]
 REASONS: Mapping[str, Words] = {
     "awarded": ("按规则给分", "awarded by the rule"),
     "capped": ("已达上限,按剩余额度给分", "cut to what the cap had left"),
+    "budget-low": ("活动预算将尽,按余额给分", "cut to what the campaign's budget had left"),
+    "budget-spent": ("活动预算已用完,不再给分", "nothing, the campaign's budget is spent"),
     "cap-reached": ("已达上限,不再给分", "nothing, the cap was reached"),
     "criteria": ("不符合规则的条件", "nothing, the rule's conditions did not hold"),
     "too-large": (
@@ -55,6 +57,8 @@ def explain_result(result: Mapping[str, Any]) -> Words:
 
 def _explain_step(step: Mapping[str, Any]) -> Words:
     gives = step["gives"]
+    if "budget" in step:
+        return f"预算余 {step['budget']}", f"{step['budget']} left of the budget"
     if "cap" in step:
         zh = {"purchase": "单笔", "day": "当日", "month": "当月", "year": "当年"}[step["cap"]]
         return (

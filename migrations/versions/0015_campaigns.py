@@ -153,6 +153,7 @@ CREATE TABLE campaigns.members (
     customer_id bigint NOT NULL,
     arm text NOT NULL,
     channel text NOT NULL,
+    refusal text,
     enrolled_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     CONSTRAINT pk_members PRIMARY KEY (launch_id, customer_id)
 );
