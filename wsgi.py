@@ -10,6 +10,7 @@ from loyalty.benefits import console as benefits_console
 from loyalty.benefits import pages as benefit_pages
 from loyalty.consent import api as consent
 from loyalty.coupons import batches_api as coupon_batches
+from loyalty.coupons import counter_pages as coupon_counter
 from loyalty.coupons import series_api as coupon_series
 from loyalty.coupons import till_api as coupon_tills
 from loyalty.coupons import wallet_api as coupon_wallet
@@ -23,6 +24,8 @@ from loyalty.messages import inbox_api as inbox
 from loyalty.messages import pages as unsubscribe
 from loyalty.messages import webhooks_api as webhooks
 from loyalty.partners import api as partners
+from loyalty.partners import pages as partner_pages
+from loyalty.partners import recognise as recognise_clerk
 from loyalty.points import adjustment_api as adjustments
 from loyalty.points import api as points
 from loyalty.points import confirmation_api as confirmations
@@ -69,6 +72,7 @@ BLUEPRINTS: list[Blueprint] = [
     inbox.blueprint,
     webhooks.blueprint,
     partners.blueprint,
+    partner_pages.blueprint,
     consent.blueprint,
     tiers.blueprint,
     tier_pages.blueprint,
@@ -89,6 +93,7 @@ BLUEPRINTS: list[Blueprint] = [
     coupon_batches.blueprint,
     coupon_wallet.blueprint,
     coupon_tills.blueprint,
+    coupon_counter.blueprint,
     rewards.blueprint,
     settlement.blueprint,
 ]
@@ -101,7 +106,9 @@ def build() -> Flask:
         BLUEPRINTS,
         verify=staff.verify_token,
         record_denial=audit.record_denial,
-        people=staff_console.people_of(customer=customer_sign_in.recognise),
+        people=staff_console.people_of(
+            customer=customer_sign_in.recognise, partner=recognise_clerk
+        ),
     )
 
 

@@ -199,6 +199,7 @@ class RedemptionRow(Base):
         CheckConstraint(f"kind IN ({_one_of(ACTS)})", name="kind"),
         CheckConstraint("discount >= 0 AND discount <= basket", name="discount"),
         CheckConstraint("ours >= 0 AND ours <= worth", name="ours"),
+        Index(None, "outlet_id", "id"),
         {"schema": SCHEMA},
     )
 

@@ -38,6 +38,21 @@ FROM loyalty.coupon_events e LEFT JOIN loyalty.redemptions r ON r.id = e.redempt
 WHERE e.coupon_id = :coupon ORDER BY e.seq DESC LIMIT :limit
 """)
 MOST_EVENTS = 200
+_ACTS = """
+SELECT a.id, a.basket, a.discount, a.recorded_at, CASE
+    WHEN f.kind IS NOT NULL THEN f.kind
+    WHEN a.kind = 'hold' AND a.lapses_at > clock_timestamp() THEN 'kept'
+    WHEN a.kind = 'hold' THEN 'lapsed'
+    WHEN (a.recorded_at AT TIME ZONE :zone)::date = (clock_timestamp() AT TIME ZONE :zone)::date
+        THEN 'today' ELSE 'done' END AS state
+FROM loyalty.redemptions a LEFT JOIN loyalty.redemptions f ON f.follows = a.id
+"""
+AT_OUTLET = text(f"""{_ACTS}
+WHERE a.outlet_id = :outlet AND a.kind IN ('redemption', 'hold')
+    AND (a.kind = 'redemption' OR (f.id IS NULL AND a.lapses_at > clock_timestamp()))
+ORDER BY a.id DESC LIMIT :limit
+""")
+ACT = text(f"{_ACTS} WHERE a.id = :number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +85,21 @@ class Event:
     at: datetime
     partner_id: int | None
     outlet_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A redemption or a hold as a till sees it.
+
+    `state`: `kept`, `lapsed` or `release` of a hold, `today` while a redemption can be voided,
+    `done` later, or what undid it; `redemption` of a hold that was redeemed.
+    """
+
+    id: int
+    basket: int
+    discount: int
+    recorded_at: datetime
+    state: str
 
 
 def list_coupons(
@@ -121,6 +151,20 @@ def list_events(session: Session, coupon_id: int) -> list[Event]:
     """Return what happened to a coupon, the latest first."""
     asked = {"coupon": coupon_id, "limit": MOST_EVENTS}
     return [Event(*row) for row in session.execute(EVENTS, asked)]
+
+
+def list_at_outlet(
+    session: Session, programme: Programme, outlet_id: int, limit: int
+) -> list[Done]:
+    """Return what was redeemed at an outlet, and what is kept there now, the latest first."""
+    asked = {"outlet": outlet_id, "zone": programme.zone_name, "limit": limit}
+    return [Done(*row) for row in session.execute(AT_OUTLET, asked)]
+
+
+def find_done(session: Session, programme: Programme, number: int) -> Done:
+    """Return what became of a redemption or a hold that exists."""
+    asked = {"number": number, "zone": programme.zone_name}
+    return Done(*session.execute(ACT, asked).one())
 
 
 def _coupons(session: Session, rows: Sequence[Any]) -> list[Coupon]:

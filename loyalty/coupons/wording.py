@@ -59,6 +59,13 @@ _declare(
     ("请核对券码后重试。", "Compare the code and try again."),
 )
 _declare(
+    "scan-first",
+    422,
+    ("请先出示券", "Scan a coupon first"),
+    ("还没有扫描或输入券码", "No code was scanned or typed yet"),
+    ("请扫描二维码或输入券码。", "Scan the code or type it."),
+)
+_declare(
     "coupon-refused",
     409,
     ("券不能使用", "The coupon cannot be used"),

@@ -130,6 +130,7 @@ def welcome() -> None:
 
   客户页面  customers      {address}/my        客户号 number {SHOWN}  验证码 code {customer_code}
   工作台    console        {address}/console   账号、密码、验证码见下 / see below
+  核销台    counter        {address}/counter   店员账号、密码见下 / clerk and password below
   接口文档  API            {address}/docs
   OpenAPI 3.1             {address}/v1/openapi.json
   健康检查  health         {address}/readyz

@@ -23,6 +23,7 @@ from loyalty.partners.staffing import (
     add_clerk,
     change_password,
     find_staff,
+    recognise,
     verify_password,
 )
 
@@ -49,6 +50,7 @@ __all__ = [
     "owe",
     "payable_account",
     "read_partner",
+    "recognise",
     "sandbox_answer",
     "split",
     "take_back",

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from loyalty import audit, staff
-from loyalty.web import Caller, NotFound, Refused
+from loyalty.web import Bilingual, Caller, Kind, NotFound, Refused, ids
 
 ADD = text("""
 INSERT INTO loyalty.partner_staff (partner_id, outlet_id, login, name, password_hash)
@@ -20,8 +20,9 @@ ON CONFLICT (login) DO NOTHING RETURNING id
 HAS_OUTLET = text("SELECT id FROM loyalty.outlets WHERE id = :outlet AND partner_id = :partner")
 FIND = """
 SELECT s.id, s.partner_id, s.outlet_id, s.login, s.name, s.password_hash,
-    s.is_enabled AND p.state = 'active' AS may_enter
+    s.is_enabled AND p.state = 'active' AS may_enter, o.name_zh, o.name_en
 FROM loyalty.partner_staff s JOIN loyalty.partners p ON p.id = s.partner_id
+JOIN loyalty.outlets o ON o.id = s.outlet_id
 """
 BY_LOGIN = text(f"{FIND} WHERE s.login = :login")
 BY_ID = text(f"{FIND} WHERE s.id = :clerk")
@@ -37,13 +38,14 @@ WHERE id = :clerk AND partner_id = :partner RETURNING id
 
 @dataclass(frozen=True, slots=True)
 class CounterClerk:
-    """Somebody who may work at a counter; `id` is public as `clk_…`."""
+    """Somebody who may work at a counter, and what its outlet is called; public as `clk_…`."""
 
     id: int
     partner_id: int
     outlet_id: int
     login: str
     name: str
+    outlet: Bilingual
 
 
 def add_clerk(
@@ -70,6 +72,14 @@ def find_staff(session: Session, clerk_id: int) -> CounterClerk | None:
     """Return who this is while they may work: enabled, and their partner is active."""
     row = session.execute(BY_ID, {"clerk": clerk_id}).one_or_none()
     return _clerk(row) if row is not None and row.may_enter else None
+
+
+def recognise(session: Session, clerk_id: int) -> Caller | None:
+    """Return the caller behind a session at the counter; None once they may not work there."""
+    clerk = find_staff(session, clerk_id)
+    if clerk is None:
+        return None
+    return Caller(Kind.PARTNER, ids.encode("clk", clerk.id), partner_id=clerk.partner_id)
 
 
 def verify_password(session: Session, login: str, password: str) -> CounterClerk | None:
@@ -124,4 +134,5 @@ def _set_password(session: Session, partner_id: int, clerk_id: int, hashed: str)
 
 
 def _clerk(row: Any) -> CounterClerk:
-    return CounterClerk(row.id, row.partner_id, row.outlet_id, row.login, row.name)
+    outlet = Bilingual(row.name_zh, row.name_en)
+    return CounterClerk(row.id, row.partner_id, row.outlet_id, row.login, row.name, outlet)

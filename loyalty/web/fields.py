@@ -24,6 +24,7 @@ _INSTANT = re.compile(
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _CODE = re.compile(r"[a-z][a-z0-9_-]*")
 _DIGITS = re.compile(r"-?(?:0|[1-9][0-9]{0,15})")
+_MONEY = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,2}))?")
 
 
 class Whole(fields.Field[int]):
@@ -67,6 +68,19 @@ class TypedWhole(Whole):
         if not _DIGITS.fullmatch(digits):
             raise ValidationError("integer")
         return super()._deserialize(int(digits), attr, data, **kwargs)
+
+
+class TypedMoney(fields.Field[int | None]):
+    """Money as people type it, in minor units: digits, perhaps two after a point; empty is None."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> int | None:
+        typed = unicodedata.normalize("NFKC", value).strip() if isinstance(value, str) else "?"
+        if not typed:
+            return None
+        found = _MONEY.fullmatch(typed.replace(",", "").replace(" ", ""))
+        if found is None:
+            raise ValidationError("money")
+        return int(found[1]) * 100 + int((found[2] or "0").ljust(2, "0"))
 
 
 class Truth(fields.Field[bool]):

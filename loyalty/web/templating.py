@@ -81,7 +81,10 @@ def refusal() -> dict[str, Any] | None:
         "title": words.pick(problem.title),
         "detail": detail if isinstance(detail, str) else words.pick(detail),
         "remedy": words.pick(problem.remedy),
-        "fields": {str(e.get("pointer", "")).strip("/").split("/")[0] for e in refused.errors},
+        "fields": {
+            str(e.get("pointer", "")).strip("/").split("/")[0]: words.pick(e["detail"])
+            for e in refused.errors
+        },
         "asks_for_code": refused.code in ("confirmation-needed", "confirmation-failed"),
         "code_field": CODE,
     }

@@ -12,6 +12,7 @@ from loyalty.web.errors import Refused
 MESSAGES: dict[str, tuple[str, str, str]] = {
     "integer": ("integer", "必须是整数", "must be a JSON integer"),
     "range": ("range", "超出允许的范围", "is out of range"),
+    "money": ("money", "请填写金额，例如 128 或 128.50", "must be an amount such as 128 or 128.50"),
     "boolean": ("boolean", "必须是 true 或 false", "must be true or false"),
     "instant": (
         "instant",

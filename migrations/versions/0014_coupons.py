@@ -57,6 +57,7 @@ CREATE TABLE loyalty.redemptions (
         REFERENCES loyalty.programmes (id),
     CONSTRAINT fk_redemptions_follows FOREIGN KEY (follows) REFERENCES loyalty.redemptions (id)
 );
+CREATE INDEX ix_redemptions_outlet_id_id ON loyalty.redemptions (outlet_id, id);
 CREATE TABLE loyalty.rewards (
     id integer GENERATED ALWAYS AS IDENTITY,
     programme_id smallint NOT NULL,

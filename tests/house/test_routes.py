@@ -38,6 +38,8 @@ PUBLIC = {
     "POST /console/invitations/{token}",
     "GET /my/sign-in",
     "POST /my/sign-in",
+    "GET /counter/sign-in",
+    "POST /counter/sign-in",
     "GET /my/enter",
     "POST /my/enter",
     "GET /v1/openapi.json",
@@ -51,6 +53,7 @@ AUDITED_BELOW = {
     "POST /v1/proposals/{proposal_id}/decisions": "deciding records agreements and ends",
     "POST /v1/campaigns/{campaign_id}/restart": "proposing records what is proposed",
     "POST /v1/campaigns/{campaign_id}/submissions": "proposing records what is proposed",
+    "POST /counter": "looking at coupons changes nothing; guessing too often is recorded",
     "POST /v1/products": "proposing records what is proposed",
     **{
         f"POST /v1/partners{rest}": "proposing a change of partners records the proposal"

@@ -1,6 +1,8 @@
 """The whole application for a browser, with people who can sign in and a customer with points."""
 
 import re
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -8,12 +10,16 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from playwright.sync_api import Browser as Chromium
+from playwright.sync_api import sync_playwright
 from sqlalchemy import text
+from werkzeug.serving import make_server
 
 from loyalty import customers, staff
 from loyalty.database import transaction
 from loyalty.staff import second_factor
 from loyalty.staff.passwords import hash_password
+from tests.pages.chromium import find_chromium
 from tests.points.builders import World, build_world, purchase, record
 from tests.servers import Database
 from tests.staff.conftest import ADMIN
@@ -121,3 +127,25 @@ def customer(browser: Browser, world: World) -> Browser:
     answer = browser.send("/my/sign-in", reference="00001", code=code)
     assert (answer.status_code, answer.location) == (303, "/my"), answer.get_data(as_text=True)
     return browser
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Chromium]:
+    """One browser for all pages."""
+    with sync_playwright() as playwright:
+        path = find_chromium(playwright)
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def address(app: Flask) -> Iterator[str]:
+    """The address of the application, served for real."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()

@@ -4,124 +4,20 @@ Every page is held against WCAG 2.2 AA by axe, must not overflow a narrow screen
 the console and asks no other host for anything.
 """
 
-import threading
-from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from flask import Flask
 from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import BrowserContext, Page, sync_playwright
-from werkzeug.serving import make_server
+from playwright.sync_api import Page
 
 from loyalty import benefits, customers, proposals
 from loyalty.customers import NewCustomer
 from loyalty.database import transaction
 from loyalty.points import adjustment
-from loyalty.web import Caller, ids, sessions
-from tests.pages.chromium import find_chromium
+from loyalty.web import Caller, ids
 from tests.pages.conftest import PASSWORD, Person, add_person
+from tests.pages.windows import EVIL, VIEWS, open_window, session_of
 from tests.points.builders import LONG_AGO, World, purchase, record
-
-WCAG = {
-    "runOnly": {
-        "type": "tag",
-        "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa"],
-    }
-}
-# Language, width and colours: each value of each stands at least once beside each of another.
-VIEWS = [("zh", 320, "dark"), ("zh", 1440, "light"), ("en", 320, "light"), ("en", 1440, "dark")]
-EVIL = '<img src=x onerror="window.hit=1"><script>window.hit=1</script>"\'><b>'
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Chromium]:
-    """One browser for this file."""
-    with sync_playwright() as playwright:
-        path = find_chromium(playwright)
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def address(app: Flask) -> Iterator[str]:
-    """The address of the application, served for real."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-class Watched:
-    """A browser window of which everything that went wrong is kept."""
-
-    def __init__(self, context: BrowserContext, address: str) -> None:
-        self.context, self.address = context, address
-        self.page: Page = context.new_page()
-        self.faults: list[str] = []
-        self.expected: set[int] = set()
-        self.page.on("console", lambda said: self._note(f"console: {said.type} {said.text}"))
-        self.page.on("pageerror", lambda error: self._note(f"script: {error}"))
-        self.page.on("request", self._look_at_request)
-
-    def _note(self, fault: str) -> None:
-        if not any(f"status of {status}" in fault for status in self.expected):
-            self.faults.append(fault)
-
-    def _look_at_request(self, request: Any) -> None:
-        if not request.url.startswith((self.address, "data:")):
-            self.faults.append(f"another host: {request.url}")
-
-    def open(self, path: str) -> Page:
-        self.page.goto(self.address + path)
-        return self.page
-
-    def violations(self) -> list[str]:
-        """Return what axe finds wrong, each with the first element that it finds it in."""
-        found = Axe().run(self.page, options=WCAG).response["violations"]
-        return [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in found]
-
-    def check(self) -> None:
-        """Hold the page as it stands against everything that holds for every page."""
-        where = self.page.url
-        self.faults += self.violations()
-        wide = self.page.evaluate(
-            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        )
-        if wide > 0:
-            self.faults.append(f"{wide} pixels too wide")
-        if self.page.evaluate("window.hit"):
-            self.faults.append("ran what somebody had entered")
-        assert self.faults == [], (where, self.faults)
-
-
-def open_window(
-    chromium: Chromium, address: str, view: tuple[str, int, str], **cookies: str
-) -> Watched:
-    language, width, scheme = view
-    context = chromium.new_context(
-        locale={"zh": "zh-CN", "en": "en-GB"}.get(language, "en-GB"),
-        viewport={"width": width, "height": 800},
-        color_scheme=scheme,  # type: ignore[arg-type]
-        reduced_motion="reduce",
-    )
-    context.set_default_timeout(20_000)
-    jar = {"quanyi-" + kind: secret for kind, secret in cookies.items()}
-    if language == "pseudo":
-        jar["language"] = "pseudo"
-    context.add_cookies([{"name": n, "value": v, "url": address} for n, v in jar.items()])
-    return Watched(context, address)
-
-
-def session_of(kind: str, subject_id: int) -> str:
-    with transaction() as session:
-        return sessions.start(session, kind, subject_id, "test", confirmed=True)
 
 
 @pytest.fixture
@@ -271,6 +167,7 @@ def test_two_people_adjust_points_by_keyboard_alone(
     page.keyboard.press("g")
     page.keyboard.press("c")
     page.wait_for_url(f"{address}/console/customers")
+    page.wait_for_function("document.activeElement.matches('main input')")
     page.keyboard.type("00003")  # the field has the focus
     page.keyboard.press("Enter")
     page.wait_for_selector(".lines a")
@@ -312,6 +209,7 @@ def test_two_people_adjust_points_by_keyboard_alone(
 
 def enter(page: Page, person: Person) -> None:
     """Sign in with the keyboard: the first field has the focus."""
+    page.wait_for_function("document.activeElement.matches('#f-login')")
     page.keyboard.type(person.login)
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
