@@ -102,7 +102,7 @@ def record_refund(
             return _replay(row, purchase, refund)
     amount = _amount(purchase, earlier, refund)
     remaining = purchase.amount - sum(row.amount for row in earlier) - amount
-    before = _net(purchase.results, earlier)
+    before = net(purchase.results, earlier)
     after = _earned(session, programme, purchase, remaining)
     taken = {
         rule: (max(0, before[rule][0] - after[rule][0]), max(0, before[rule][1] - after[rule][1]))
@@ -170,19 +170,24 @@ def _amount(purchase: Any, earlier: Sequence[Any], refund: NewRefund) -> int:
     return amount
 
 
-def _net(results: list[dict[str, Any]], refunds: Sequence[Any]) -> dict[str, tuple[int, int]]:
+def net(results: list[dict[str, Any]], refunds: Sequence[Any]) -> dict[str, tuple[int, int]]:
     """Return the points and status points that each rule's award still stands for."""
-    net = {result["rule"]: (result["points"], result["status"]) for result in results}
+    left = {result["rule"]: (result["points"], result["status"]) for result in results}
     for refund in refunds:
         for rule, (points, status) in refund.results["taken"].items():
-            net[rule] = (net[rule][0] - points, net[rule][1] - status)
-    return net
+            left[rule] = (left[rule][0] - points, left[rule][1] - status)
+    return left
 
 
 def _earned(
     session: Session, programme: Programme, purchase: Any, amount: int
 ) -> dict[str, tuple[int, int]]:
-    """Return what each rule of the award gives for `amount` of the purchase."""
+    """Return what each rule of the award gives for `amount` of the purchase; for nothing, nothing.
+
+    Or what is fixed for each purchase would stay with whoever gives the whole purchase back.
+    """
+    if amount == 0:
+        return {result["rule"]: (0, 0) for result in purchase.results}
     results = assess_again(session, programme, purchase, amount)
     return {result.rule: (result.points, result.status) for result in results}
 

@@ -233,16 +233,27 @@ class NewTrialSchema(Schema):
 
 
 class ShareSchema(Schema):
-    """Purchases looked at, those that met the conditions, points, and customers who would gain."""
+    """Purchases looked at, those that met the conditions, and what the rule would have given.
+
+    `given` is what earlier versions gave to the same purchases, and `cost` what this one costs
+    more (or, below zero, less). `gaining` customers would have got more than was given to them,
+    `gained` points in all; `losing` would have got less. All after refunds.
+    """
 
     purchases = fields.Integer(required=True)
     matching = fields.Integer(required=True)
     points = fields.Integer(required=True)
+    given = fields.Integer(required=True)
+    cost = fields.Integer(required=True)
     customers = fields.Integer(required=True)
+    gaining = fields.Integer(required=True)
+    gained = fields.Integer(required=True)
+    losing = fields.Integer(required=True)
+    lost = fields.Integer(required=True)
 
 
 class TierShareSchema(ShareSchema):
-    """The share of the customers who are in a tier today."""
+    """The share of what was bought by customers who were in a tier when they bought it."""
 
     tier = fields.String(required=True)
 
@@ -250,14 +261,13 @@ class TierShareSchema(ShareSchema):
 class TrialSchema(ShareSchema):
     """What the rule would have given since an instant; nothing was written.
 
-    `given` is what earlier versions gave to the same purchases, `most` the most for one customer.
-    Not `complete`: there are more purchases, and the latest were looked at.
+    `most` is the most for one customer. Not `complete`: there are more purchases, and the latest
+    were looked at.
     """
 
     rule_id = PublicId("rul", required=True)
     since = Instant(required=True)
     complete = fields.Boolean(required=True)
-    given = fields.Integer(required=True)
     most = fields.Integer(required=True)
     tiers = fields.List(fields.Nested(TierShareSchema), required=True)
 
@@ -303,7 +313,6 @@ def dump_trial(rule_id: int, trial: Trial) -> dict[str, Any]:
         "rule_id": ids.encode("rul", rule_id),
         "since": dump_instant(trial.since),
         "complete": trial.complete,
-        "given": trial.given,
         "most": trial.most,
         **_dump_share(trial.whole),
         "tiers": [
@@ -317,5 +326,11 @@ def _dump_share(share: Share) -> dict[str, int]:
         "purchases": share.purchases,
         "matching": share.matching,
         "points": share.points,
+        "given": share.given,
+        "cost": share.points - share.given,
         "customers": share.customers,
+        "gaining": share.gaining,
+        "gained": share.gained,
+        "losing": share.losing,
+        "lost": share.lost,
     }

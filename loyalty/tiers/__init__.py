@@ -8,7 +8,14 @@ from loyalty.tiers.ladders import (
     ladder_versions,
     list_ladders,
 )
-from loyalty.tiers.qualification import Change, current, foresee, requalify, review
+from loyalty.tiers.qualification import (
+    Change,
+    current,
+    foresee,
+    requalify,
+    review,
+    tiers_at,
+)
 from loyalty.tiers.reviews import start as start_review
 from loyalty.tiers.rules import BASIC, Ladder, Tier, status_terms
 from loyalty.tiers.schemas import StandingSchema, dump_standing
@@ -34,4 +41,5 @@ __all__ = [
     "review",
     "start_review",
     "status_terms",
+    "tiers_at",
 ]

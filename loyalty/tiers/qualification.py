@@ -7,7 +7,7 @@ the first has committed: whichever comes second sees both. Reviews and assignmen
 lock before they read.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -83,6 +83,20 @@ SELECT customer_id,
 FROM loyalty.tier_states WHERE programme_id = :programme AND customer_id = ANY(:customers)
 """)
 
+_AT = text("""
+SELECT CASE WHEN c.assigned_until <= asked.at THEN c.earned ELSE coalesce(c.to_tier, :basic) END
+FROM unnest(CAST(:customers AS bigint[]), CAST(:instants AS timestamptz[])) WITH ORDINALITY
+    AS asked (customer_id, at, number)
+LEFT JOIN LATERAL (
+    SELECT to_tier, after->>'earned' AS earned,
+        (after->>'assigned_until')::timestamptz AS assigned_until
+    FROM loyalty.tier_changes t
+    WHERE t.customer_id = asked.customer_id AND t.programme_id = :programme AND t.at <= asked.at
+    ORDER BY t.id DESC LIMIT 1
+) c ON true
+ORDER BY asked.number
+""")
+
 _WRITE_CHANGES = text("""
 INSERT INTO loyalty.tier_changes (customer_id, programme_id, from_tier, to_tier, reason, score,
     threshold, position, ladder_version, before, after, cause, at)
@@ -118,6 +132,19 @@ def current(
     """Return the tier that each of these customers is in now, by customer id."""
     rows = session.execute(_CURRENT, {"programme": programme.id, "customers": list(customer_ids)})
     return {**dict.fromkeys(customer_ids, BASIC), **{row.customer_id: row.tier for row in rows}}
+
+
+def tiers_at(
+    session: Session, programme: Programme, moments: Sequence[tuple[int, datetime]]
+) -> list[str]:
+    """Return the tier that each of these customers was in at each of these instants."""
+    asked = {
+        "programme": programme.id,
+        "basic": BASIC,
+        "customers": [customer for customer, _ in moments],
+        "instants": [at for _, at in moments],
+    }
+    return list(session.execute(_AT, asked).scalars())
 
 
 def requalify(

@@ -73,6 +73,14 @@ def test_a_threshold_that_is_no_longer_met_takes_its_bonus_back(database: Databa
     assert balance(world).available == 9
 
 
+def test_a_whole_refund_takes_what_is_fixed_for_a_purchase_too(database: Database) -> None:
+    world = build_world(("each", {"gives": "fixed", "points": 100}))
+    recorded(world, purchase("p1", 1_000))
+    assert refund(world, "r1", "p1", 999).points == 10
+    assert refund(world, "r2", "p1").points == 100
+    assert (balance(world).posted, status(world)) == (0, 0)
+
+
 def test_spent_points_stop_a_refund_where_the_programme_allows_no_debt(
     database: Database,
 ) -> None:

@@ -12,10 +12,20 @@ from loyalty.database import transaction
 from loyalty.points.rule_wording import describe
 from loyalty.points.rules_schemas import NewRuleSchema, load_document
 from loyalty.points.trial import try_rule
+from loyalty.tiers import Ladder, Tier, create_ladder, tiers_at
 from loyalty.web import Refused, ids
 from loyalty.web.validation import load_body
 from tests.callers import ADMIN, Client, add_person, add_system, pointers, problem, trail
-from tests.points.builders import YESTERDAY, World, agree, balance, purchase, record, recorded
+from tests.points.builders import (
+    YESTERDAY,
+    World,
+    agree,
+    balance,
+    purchase,
+    record,
+    recorded,
+    refund,
+)
 
 BONUS: dict[str, Any] = {"gives": "fixed", "points": 50}
 DINING: dict[str, Any] = {"field": "purchase.category", "is": "eq", "value": "5812"}
@@ -398,10 +408,13 @@ def test_a_trial_gives_what_the_rule_would_have_given_and_writes_nothing(
     rule = propose(maker, double, code="base")
     path = f"/v1/earning-rules/{rule['rule_id']}/trial"
     found = maker.post(path, {}).get_json()
-    whole = {"purchases": 5, "matching": 3, "points": 60, "customers": 2}
+    whole = {
+        **{"purchases": 5, "matching": 3, "points": 60, "given": 10 + 20 + 30 + 5, "cost": -5},
+        **{"customers": 2, "gaining": 1, "gained": 5, "losing": 1, "lost": 10},
+    }
     assert {name: found[name] for name in whole} == whole
     assert found["tiers"] == [{"tier": "standard", **whole}]
-    assert (found["given"], found["most"], found["complete"]) == (10 + 20 + 30 + 5, 50, True)
+    assert (found["most"], found["complete"]) == (50, True)
     assert maker.post(path, {"days": 60}).get_json()["points"] == 60 + 50
     assert balance(world).posted == before.posted
     assert trail("rule.tried")[0] == (maker.name, rule["rule_id"], {"days": 30, "purchases": 5})
@@ -433,6 +446,57 @@ def test_a_trial_agrees_with_earning(
         recorded(world, purchase("d", 2_000, "00002")),
     ]
     assert sum(rules_of(one).get("bonus", (0, 0))[1] for one in second) == gives
+
+
+@pytest.mark.parametrize(
+    ("document", "gives"),
+    [
+        ({"gives": "per_amount", "points": 2, "per": 100}, 20 + 0),
+        ({**BONUS, "when": {"field": "purchase.amount", "is": "ge", "value": 2_000}}, 0),
+        (BONUS, 50),
+        ({"gives": "multiplier", "times": [3, 1]}, 20 + 0),
+        ({"gives": "per_amount", "points": 1, "per": 100, "caps": {"month": 35}}, 10),
+    ],
+)
+def test_a_trial_leaves_what_refunds_would_have_left(
+    world: World, maker: Client, document: dict[str, Any], gives: int
+) -> None:
+    earlier = YESTERDAY - timedelta(minutes=1)
+    record(world, purchase("a", 3_000, at=earlier), purchase("b", 1_000))
+    refund(world, "r1", "a", 2_000)
+    refund(world, "r2", "b")
+    rule = propose(maker, document)
+    found = maker.post(f"/v1/earning-rules/{rule['rule_id']}/trial", {}).get_json()
+    assert found["points"] == gives
+    with transaction() as session:
+        agree(session, world.programme, "bonus", document)
+    record(world, purchase("c", 3_000, "00002", at=earlier), purchase("d", 1_000, "00002"))
+    refund(world, "r3", "c", 2_000)
+    refund(world, "r4", "d")
+    assert balance(world, "00002").posted == 10 + gives
+
+
+def test_a_trial_asks_for_the_tier_that_the_customer_had(world: World, maker: Client) -> None:
+    gold = Tier("gold", "金卡", "Gold", 100)
+    gold_now = {"field": "customer.tier", "is": "eq", "value": "gold"}
+    now = datetime.now(UTC)
+    with transaction() as session:
+        ladder = Ladder((Tier("standard", "普通", "Standard", 0), gold))
+        create_ladder(session, world.programme, ladder)
+        world.member(session, "00001")  # joined, and buys afterwards
+    first = record(world, purchase("a", 20_000, at=datetime.now(UTC)))
+    then = record(world, purchase("b", 1_000, at=datetime.now(UTC)))
+    assert [one.points for one in (*first, *then) if isinstance(one, points.Recorded)] == [200, 10]
+    for_gold = {"gives": "per_amount", "points": 1, "per": 100, "when": gold_now}
+    rule = propose(maker, for_gold)
+    path = f"/v1/earning-rules/{rule['rule_id']}/trial"
+    found = maker.post(path, {}).get_json()
+    shares = {share["tier"]: (share["purchases"], share["points"]) for share in found["tiers"]}
+    assert shares == {"standard": (1, 0), "gold": (1, 10)}
+    with transaction() as session:
+        member = world.member(session, "00001")
+        moments = [(member.customer_id, at) for at in (now, datetime.now(UTC), now)]
+        assert tiers_at(session, world.programme, moments) == ["standard", "gold", "standard"]
 
 
 def test_a_trial_looks_at_the_latest_where_there_are_too_many(world: World) -> None:
