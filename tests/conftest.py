@@ -15,9 +15,9 @@ from loyalty.vault import create_keys
 from tests.servers import (
     Database,
     Servers,
+    Shelf,
     announce,
     announced,
-    cloned_database,
     forget_connections,
     private_folder,
     redis_database,
@@ -66,14 +66,22 @@ def environment(
     forget_connections()
 
 
+@pytest.fixture(scope="session")
+def shelf(servers: Servers) -> Iterator[Shelf]:
+    """Where this worker's tests get their database from, one after the other."""
+    shelf = Shelf(servers)
+    yield shelf
+    shelf.clear()
+
+
 @pytest.fixture
-def database(servers: Servers, environment: pytest.MonkeyPatch) -> Iterator[Database]:
+def database(shelf: Shelf, environment: pytest.MonkeyPatch) -> Iterator[Database]:
     """A migrated database of this test's own, with the settings pointing at it."""
-    with cloned_database(servers) as clone:
-        environment.setenv("DATABASE_URL", clone.url)
-        environment.setenv("OWNER_DATABASE_URL", clone.owner_url)
+    with shelf.lend() as lent:
+        environment.setenv("DATABASE_URL", lent.url)
+        environment.setenv("OWNER_DATABASE_URL", lent.owner_url)
         forget_connections()
-        yield clone
+        yield lent
         forget_connections()
 
 
