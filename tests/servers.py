@@ -29,22 +29,13 @@ from loyalty.settings import settings
 ANNOUNCED = "QUANYI_TEST_SERVERS"
 """The environment variable by which the process that started the servers tells the others."""
 
-CATALOGUES = [
-    "pg_attrdef",
-    "pg_attribute",
-    "pg_class",
-    "pg_constraint",
-    "pg_db_role_setting",
-    "pg_default_acl",
-    "pg_extension",
-    "pg_index",
-    "pg_namespace",
-    "pg_policy",
-    "pg_proc",
-    "pg_rewrite",
-    "pg_trigger",
-    "pg_type",
-]
+CATALOGUES = tuple(
+    f"pg_{name}"
+    for name in (
+        *("attrdef", "attribute", "class", "constraint", "db_role_setting", "default_acl"),
+        *("extension", "index", "namespace", "policy", "proc", "rewrite", "trigger", "type"),
+    )
+)
 """Where a change of the schema, of a guard or of a grant shows."""
 
 
@@ -142,6 +133,16 @@ def template(servers: Servers) -> str:
     return name
 
 
+@contextmanager
+def cloned_database(servers: Servers) -> Iterator[Database]:
+    """Yield a copy of the migrated database, and drop it after."""
+    name = _clone(servers)
+    try:
+        yield _describe(servers, name)
+    finally:
+        drop_database(servers, name)
+
+
 class Shelf:
     """Hands out a migrated database as good as new, the same again where emptying it suffices.
 
@@ -162,13 +163,7 @@ class Shelf:
         if not self._name:
             self._name = _clone(self._servers)
             self._schema = _read_schema(self._servers.url(self._name))
-        yield Database(
-            name=self._name,
-            url=self._servers.url(self._name, WORKER),
-            web_url=self._servers.url(self._name, WEB),
-            owner_url=self._servers.url(self._name, OWNER),
-            superuser_url=self._servers.url(self._name),
-        )
+        yield _describe(self._servers, self._name)
         self._take_back()
 
     def clear(self) -> None:
@@ -184,6 +179,16 @@ class Shelf:
             return
         _empty(url)
         self._schema = _read_schema(url)
+
+
+def _describe(servers: Servers, name: str) -> Database:
+    return Database(
+        name=name,
+        url=servers.url(name, WORKER),
+        web_url=servers.url(name, WEB),
+        owner_url=servers.url(name, OWNER),
+        superuser_url=servers.url(name),
+    )
 
 
 def _clone(servers: Servers) -> str:
