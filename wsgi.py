@@ -11,6 +11,7 @@ from loyalty.benefits import pages as benefit_pages
 from loyalty.consent import api as consent
 from loyalty.coupons import batches_api as coupon_batches
 from loyalty.coupons import counter_pages as coupon_counter
+from loyalty.coupons import pages as coupon_pages
 from loyalty.coupons import series_api as coupon_series
 from loyalty.coupons import till_api as coupon_tills
 from loyalty.coupons import wallet_api as coupon_wallet
@@ -39,6 +40,7 @@ from loyalty.proof import api as proof
 from loyalty.proposals import api as proposals
 from loyalty.proposals import console as proposals_console
 from loyalty.rewards import api as rewards
+from loyalty.rewards import pages as reward_pages
 from loyalty.settlement import api as settlement
 from loyalty.staff import api as staff
 from loyalty.staff import console as staff_console
@@ -94,7 +96,9 @@ BLUEPRINTS: list[Blueprint] = [
     coupon_wallet.blueprint,
     coupon_tills.blueprint,
     coupon_counter.blueprint,
+    coupon_pages.blueprint,
     rewards.blueprint,
+    reward_pages.blueprint,
     settlement.blueprint,
 ]
 

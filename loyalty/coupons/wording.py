@@ -41,6 +41,17 @@ STATES: Mapping[str, Bilingual] = {
     "withdrawn": Bilingual("已收回", "withdrawn"),
 }
 
+HAPPENED: Mapping[str, Bilingual] = {
+    "held": Bilingual("柜台暂留", "kept by a till"),
+    "released": Bilingual("不再暂留", "let go by the till"),
+    "redeemed": Bilingual("核销", "used at a till"),
+    "restored": Bilingual("核销已撤回,券已恢复", "the use was taken back; it is as before"),
+    "voided": Bilingual("作废", "taken back"),
+    "expired": Bilingual("过期", "expired"),
+    "withdrawn": Bilingual("收回", "withdrawn"),
+}
+"""What happened to a coupon, as its owner reads it."""
+
 _NOTHING = ("没有写入任何内容。", "nothing was written.")
 
 
