@@ -423,9 +423,7 @@ def _post(
             raise RuntimeError(f"the ledger refused an award: {outcome.detail}")
         awaited += _awaited(case, written[case.purchase.reference], outcome)
     waiting.keep(session, awaited)
-    qualified = {case.member.customer_id: case.member for case in cases if case.status_points}
-    if qualified:
-        tiers.requalify(session, programme, qualified.values(), {"kind": "purchase"})
+    _requalify(session, programme, [case for case in cases if case.status_points], written)
     if written:
         numbers = sorted(written.values())
         outbox.publish(
@@ -433,6 +431,23 @@ def _post(
             "purchases.recorded",
             f"programme:{programme.id}",
             {"first": numbers[0], "last": numbers[-1], "count": len(numbers)},
+        )
+
+
+def _requalify(
+    session: Session, programme: Programme, cases: list[_Case], written: Mapping[str, int]
+) -> None:
+    """Lift whom these purchases lift; a change names those of the customer's own."""
+    made: dict[int, list[int]] = {}
+    for case in cases:
+        made.setdefault(case.member.customer_id, []).append(written[case.purchase.reference])
+    members = {case.member.customer_id: case.member for case in cases}
+    if members:
+        tiers.requalify(
+            session,
+            programme,
+            members.values(),
+            lambda customer: {"kind": "purchase", "purchases": made[customer]},
         )
 
 

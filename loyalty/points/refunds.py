@@ -129,7 +129,8 @@ def record_refund(
         raise Refused("reference-reused")
     _take_back(session, programme, member, purchase, refund_id, refund.refunded_at, taken)
     if any(status for _, status in taken.values()):
-        tiers.requalify(session, programme, [member], {"kind": "refund", "id": refund_id})
+        cause = {"kind": "refund", "refund": refund_id, "purchases": [purchase.id]}
+        tiers.requalify(session, programme, [member], lambda _: cause)
     outbox.publish(
         session,
         "purchases.refunded",

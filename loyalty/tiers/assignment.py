@@ -231,9 +231,8 @@ def _assign(session: Session, programme: Programme, member: Member, row: Row[Any
     after = replace(before, assigned=row.tier, assigned_until=until)
     threshold = ladder.tiers[ladder.rank(row.tier)].threshold
     steps.append(Step("assigned", before, after, threshold))
-    qualification.write(
-        session, programme, [Decided(found, ladder, steps)], {"application": row.id}
-    )
+    cause = {"kind": "application", "application": row.id}
+    qualification.write(session, programme, [Decided(found, ladder, steps)], lambda _: cause)
 
 
 def _row(session: Session, application_id: int) -> Row[Any]:

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from loyalty import programmes
 from loyalty.tiers.standing import read_standing
-from loyalty.tiers.wording import explain
+from loyalty.tiers.wording import explain, explain_cause
 from loyalty.web import Access, Kind
 from loyalty.web.sites import panel
 from loyalty.web.words import show_zone
@@ -24,5 +24,8 @@ def read_panel(session: Session, customer_id: int) -> dict[str, Any] | None:
     programme, member = found
     show_zone(programme.zone_name)
     standing = read_standing(session, programme, member)
-    reasons = [(change, explain(change, standing.ladder)) for change in standing.history]
+    reasons = [
+        (change, explain(change, standing.ladder), explain_cause(change))
+        for change in standing.history
+    ]
     return {"standing": standing, "reasons": reasons}

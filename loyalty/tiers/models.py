@@ -42,6 +42,7 @@ REASONS = (
     "assigned",
     "assignment-ended",
 )
+CAUSES = ("purchase", "refund", "review", "application")
 _LISTED = ", ".join(f"'{reason}'" for reason in REASONS)
 
 
@@ -111,6 +112,8 @@ class TierChange(Base):
     """One change, with all that the decision depended on.
 
     `score` is what the status wallet held unlapsed at `at`, when its log was at `position`.
+    `cause` names its kind and the `purchases` that moved the score, the `application` that was
+    approved, or the `run` of the review that found what had lapsed.
     """
 
     __tablename__ = "tier_changes"

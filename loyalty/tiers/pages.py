@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 import ledger
 from loyalty import customers, programmes
 from loyalty.tiers.standing import read_standing
-from loyalty.tiers.wording import explain
+from loyalty.tiers.wording import explain, explain_cause
 from loyalty.web import Access, Caller, Kind
 from loyalty.web.homes import CUSTOMER_HOME
 from loyalty.web.screens import screen
@@ -52,5 +52,9 @@ def get_tier(session: Session, caller: Caller) -> str:
     """Show the tiers, where the customer stands among them, and each change with its reason."""
     card = read_card(session, caller)
     changes = [] if card is None else card["standing"].history
-    reasons = [(change, explain(change, card["standing"].ladder)) for change in changes if card]
+    reasons = [
+        (change, explain(change, card["standing"].ladder), explain_cause(change))
+        for change in changes
+        if card
+    ]
     return render_template("tiers/tier.html", card=card, reasons=reasons)

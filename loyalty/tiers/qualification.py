@@ -7,7 +7,7 @@ the first has committed: whichever comes second sees both. Reviews and assignmen
 lock before they read.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,7 +23,10 @@ from loyalty.programmes import Member, Programme
 from loyalty.tiers.ladders import ladder_in_force
 from loyalty.tiers.rules import BASIC, Case, Ladder, State, Step, dump_state, settle
 
-Cause = Mapping[str, object]
+Cause = Mapping[str, Any]
+"""What a change is for: its `kind` (see `models.CAUSES`), and by number what it came from."""
+CauseOf = Callable[[int], Cause]
+"""Returns the cause of a customer's changes, by the customer's number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class Change:
     score: int
     threshold: int
     at: datetime
+    cause: Cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +105,10 @@ _WRITE_CHANGES = text("""
 INSERT INTO loyalty.tier_changes (customer_id, programme_id, from_tier, to_tier, reason, score,
     threshold, position, ladder_version, before, after, cause, at)
 SELECT customer_id, :programme, from_tier, to_tier, reason, score, threshold, position,
-    ladder_version, before, after, CAST(:cause AS jsonb), at
+    ladder_version, before, after, cause, at
 FROM jsonb_to_recordset(CAST(:changes AS jsonb)) AS c(number int, customer_id bigint,
     from_tier text, to_tier text, reason text, score bigint, threshold bigint, position bigint,
-    ladder_version int, before jsonb, after jsonb, at timestamptz)
+    ladder_version int, before jsonb, after jsonb, cause jsonb, at timestamptz)
 ORDER BY number RETURNING id
 """)
 
@@ -148,17 +152,17 @@ def tiers_at(
 
 
 def requalify(
-    session: Session, programme: Programme, members: Iterable[Member], cause: Cause
+    session: Session, programme: Programme, members: Iterable[Member], cause_of: CauseOf
 ) -> list[Change]:
     """Lift and keep those of `members` whose score allows it, and return what changed.
 
     Call it after posting to their status wallets in the same transaction, also after taking
     points back: posting locked the wallets, which makes this right whoever else buys at the
     moment. One statement while nobody crosses a threshold, and three more however many do.
-    Nobody falls here; `review` sees to that. `cause` says by reference what it was for.
+    Nobody falls here; `review` sees to that. `cause_of` says of each customer what it was for.
     """
     decided = _decide(session, programme, members, at=None, review=False)
-    return write(session, programme, decided, cause)
+    return write(session, programme, decided, cause_of)
 
 
 def review(
@@ -178,7 +182,8 @@ def review(
     members = programmes.find_members(session, programme, customer_ids)
     ledger.lock(session, [member.status_wallet for member in members.values()])
     decided = _decide(session, programme, members.values(), at=at, review=True)
-    return write(session, programme, decided, cause or {"kind": "review"})
+    why = cause or {"kind": "review"}
+    return write(session, programme, decided, lambda _: why)
 
 
 def foresee(
@@ -209,14 +214,14 @@ def find(
 
 
 def write(
-    session: Session, programme: Programme, decided: list[Decided], cause: Cause
+    session: Session, programme: Programme, decided: list[Decided], cause_of: CauseOf
 ) -> list[Change]:
     """Write each step and where it left its customer, in two statements; return the changes.
 
     The caller holds the locks of the status wallets.
     """
     changes = [
-        (one, step, _row(number, one, step))
+        (one, step, _row(number, one, step, cause_of(one.found.member.customer_id)))
         for number, (one, step) in enumerate((one, step) for one in decided for step in one.steps)
     ]
     if not changes:
@@ -225,7 +230,6 @@ def write(
         _WRITE_CHANGES,
         {
             "programme": programme.id,
-            "cause": _dump(dict(cause)),
             "changes": _dump([row for _, _, row in changes]),
         },
     ).scalars()
@@ -278,7 +282,7 @@ def _found(
     return Found(member, at, score, position, State(*state), tier, since, change_id)
 
 
-def _row(number: int, one: Decided, step: Step) -> dict[str, Any]:
+def _row(number: int, one: Decided, step: Step, cause: Cause) -> dict[str, Any]:
     found, ladder = one.found, one.ladder
     return {
         "number": number,
@@ -292,12 +296,13 @@ def _row(number: int, one: Decided, step: Step) -> dict[str, Any]:
         "ladder_version": ladder.version,
         "before": dump_state(step.before),
         "after": dump_state(step.after),
+        "cause": dict(cause),
         "at": found.at,
     }
 
 
 def _change(number: int, row: Mapping[str, Any]) -> Change:
-    fields = ("customer_id", "from_tier", "to_tier", "reason", "score", "threshold", "at")
+    fields = ("customer_id", "from_tier", "to_tier", "reason", "score", "threshold", "at", "cause")
     return Change(number, **{name: row[name] for name in fields})
 
 

@@ -1,5 +1,6 @@
 """Tiers as JSON."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,7 +9,7 @@ from marshmallow import Schema, fields, validate
 import ledger
 from loyalty.programmes import Programme
 from loyalty.tiers.assignment import STATES, Application
-from loyalty.tiers.models import REASONS
+from loyalty.tiers.models import CAUSES, REASONS
 from loyalty.tiers.qualification import Change
 from loyalty.tiers.rules import DOWNGRADES, WINDOWS, Ladder, Tier
 from loyalty.tiers.standing import Standing
@@ -82,6 +83,18 @@ class LapseSchema(Schema):
     points = Whole(required=True)
 
 
+class CauseSchema(Schema):
+    """What moved the score, or let a change be made.
+
+    `purchases` earned the status points or were refunded; `application` is the one that was
+    approved. A `review` found that points had lapsed, or that a grace or an assignment was over.
+    """
+
+    kind = fields.String(required=True, validate=validate.OneOf(CAUSES))
+    purchases = fields.List(PublicId("pur"), required=True)
+    application = PublicId("tap", required=True, allow_none=True)
+
+
 class ChangeSchema(Schema):
     """One change of tier or of its terms, and why."""
 
@@ -92,6 +105,7 @@ class ChangeSchema(Schema):
     score = Whole(required=True)
     threshold = Whole(required=True)
     at = Instant(required=True)
+    cause = fields.Nested(CauseSchema, required=True)
 
 
 class StandingSchema(Schema):
@@ -248,6 +262,16 @@ def _dump_change(change: Change, ladder: Ladder) -> dict[str, Any]:
         "score": change.score,
         "threshold": change.threshold,
         "at": dump_instant(change.at),
+        "cause": _dump_cause(change.cause),
+    }
+
+
+def _dump_cause(cause: Mapping[str, Any]) -> dict[str, Any]:
+    application = cause.get("application")
+    return {
+        "kind": cause["kind"],
+        "purchases": [ids.encode("pur", number) for number in cause.get("purchases", ())],
+        "application": None if application is None else ids.encode("tap", application),
     }
 
 

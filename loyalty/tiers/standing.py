@@ -18,7 +18,7 @@ LATEST = 20
 Expiries = Sequence[tuple[datetime, int]]
 
 _HISTORY = text("""
-SELECT id, customer_id, from_tier, to_tier, reason, score, threshold, at
+SELECT id, customer_id, from_tier, to_tier, reason, score, threshold, at, cause
 FROM loyalty.tier_changes WHERE customer_id = :customer AND programme_id = :programme
 ORDER BY id DESC LIMIT :limit
 """)

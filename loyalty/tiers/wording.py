@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from loyalty.tiers.qualification import Change
 from loyalty.tiers.rules import Ladder
-from loyalty.web import Bilingual
+from loyalty.web import Bilingual, ids
 
 REASONS: Mapping[str, Bilingual] = {
     "upgraded": Bilingual(
@@ -51,6 +51,28 @@ REASONS: Mapping[str, Bilingual] = {
         "The assigned tier has ended: now {to_en}.",
     ),
 }
+
+
+CAUSES: Mapping[str, Bilingual] = {
+    "purchase": Bilingual("起因:消费 {numbers}", "Cause: purchases {numbers}"),
+    "refund": Bilingual("起因:消费 {numbers} 的退款", "Cause: refund of purchase {numbers}"),
+    "review": Bilingual("起因:定期评定", "Cause: the regular review"),
+    "application": Bilingual("起因:等级申请 {numbers}", "Cause: application {numbers}"),
+}
+NAMED = 3
+"""So many of the purchases are named in a sentence; the API names all."""
+
+
+def explain_cause(change: Change) -> Bilingual:
+    """Return what moved the score, or let a change be made, with the public ids of it."""
+    cause = change.cause
+    named = [ids.encode("pur", number) for number in cause.get("purchases", ())[-NAMED:]]
+    if "application" in cause:
+        named = [ids.encode("tap", cause["application"])]
+    words = CAUSES[cause["kind"]]
+    return Bilingual(
+        words.zh.format(numbers="、".join(named)), words.en.format(numbers=", ".join(named))
+    )
 
 
 def explain(change: Change, ladder: Ladder) -> Bilingual:

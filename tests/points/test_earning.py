@@ -5,12 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from loyalty import points
+from loyalty import points, tiers
 from loyalty.database import transaction
 from loyalty.points.queries import read_award
 from loyalty.web import Refused
 from tests.points.builders import (
     BASE,
+    LONG_AGO,
     YESTERDAY,
     agree,
     balance,
@@ -18,6 +19,7 @@ from tests.points.builders import (
     purchase,
     record,
     recorded,
+    refund,
     status,
 )
 from tests.servers import Database
@@ -164,3 +166,27 @@ def test_an_award_can_be_run_again_to_the_same_answer(database: Database) -> Non
         award = read_award(session, world.programme, second.customer_id, second.purchase_id)
     assert award is not None
     assert award.same_again
+
+
+def test_a_change_of_tier_names_the_purchases_that_moved_it(database: Database) -> None:
+    world = build_world()
+    gold = tiers.Tier("gold", "金卡", "Gold", 100)
+    with transaction() as session:
+        basic = tiers.Tier("standard", "普通", "Standard", 0)
+        ladder = tiers.Ladder((basic, gold), window="calendar", effective_from=LONG_AGO)
+        tiers.create_ladder(session, world.programme, ladder)
+    now = datetime.now(UTC)
+    mine = [purchase(f"m{number}", 6_000, at=now) for number in range(2)]
+    outcomes = record(world, *mine, purchase("other", 20_000, "00002", at=now))
+    made = {o.reference: o.purchase_id for o in outcomes if isinstance(o, points.Recorded)}
+    refund(world, "r1", "m1")
+    with transaction() as session:
+        history = [
+            tiers.read_standing(session, world.programme, world.member(session, name)).history
+            for name in ("00001", "00002")
+        ]
+    lost, rose = history[0]
+    assert rose.cause == {"kind": "purchase", "purchases": [made["m0"], made["m1"]]}
+    assert (lost.reason, lost.cause["kind"]) == ("renewal-lost", "refund")
+    assert lost.cause["purchases"] == [made["m1"]]
+    assert [change.cause["purchases"] for change in history[1]] == [[made["other"]]]

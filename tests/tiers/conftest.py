@@ -77,7 +77,9 @@ def buy(
     buyer = member or world.member
     with transaction() as session:
         post_status(session, world, buyer, points, purchased_at)
-        return tiers.requalify(session, world.programme, [buyer], {"purchase": 1})
+        return tiers.requalify(
+            session, world.programme, [buyer], lambda _: {"kind": "purchase", "purchases": [1]}
+        )
 
 
 def review(world: World, at: datetime | None = None, member: Member | None = None) -> list[str]:

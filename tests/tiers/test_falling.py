@@ -138,7 +138,9 @@ def take_back(world: World) -> list[str]:
             wallet, "test", f"refund-{last}", "reverse", (ledger.Reverse(wallet, last),)
         )
         assert isinstance(ledger.post(session, [entry])[0], ledger.Posted)
-        changes = tiers.requalify(session, world.programme, [world.member], {"refund": 1})
+        changes = tiers.requalify(
+            session, world.programme, [world.member], lambda _: {"kind": "refund", "purchases": [1]}
+        )
         return [change.reason for change in changes]
 
 

@@ -28,7 +28,7 @@ def world(database: Database, monkeypatch: pytest.MonkeyPatch) -> World:
     with transaction() as session:
         for member in made.members[:FALLEN]:
             post_status(session, made, member, 1_000)
-        tiers.requalify(session, made.programme, made.members, {})
+        tiers.requalify(session, made.programme, made.members, lambda _: {"kind": "purchase"})
         session.execute(text("UPDATE loyalty.tier_states SET grace_until = now()"))
     with transaction() as session:
         for member in made.members[:FALLEN]:

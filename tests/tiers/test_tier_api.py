@@ -75,6 +75,8 @@ def test_a_customer_reads_their_own_tier_in_full(world: World, client: FlaskClie
         "zh": "定级积分 1200 达到金卡的门槛 1000,即时升级。",
         "en": "1200 status points met the threshold of Gold, 1000: upgraded at once.",
     }
+    cause = {"kind": "purchase", "purchases": [ids.encode("pur", 1)], "application": None}
+    assert body["history"][0]["cause"] == cause
 
 
 def test_another_customer_and_an_unknown_one_look_the_same(

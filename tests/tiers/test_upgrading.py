@@ -37,7 +37,9 @@ def buy_together(world: World, member: Member, barrier: Barrier) -> list[Change]
         session.execute(text("SELECT 1"))  # connected, and then off at the same moment
         barrier.wait(10)
         post_status(session, world, member, 600)
-        return tiers.requalify(session, world.programme, [member], {"purchase": 1})
+        return tiers.requalify(
+            session, world.programme, [member], lambda _: {"kind": "purchase", "purchases": [1]}
+        )
 
 
 def test_of_two_purchases_at_once_that_only_together_suffice_one_lifts(
@@ -59,7 +61,12 @@ def test_the_second_purchase_waits_for_the_first_and_sees_it(database: Database)
     with ThreadPoolExecutor(1) as pool:
         with transaction() as session:
             post_status(session, world, world.member, 600)
-            assert tiers.requalify(session, world.programme, [world.member], {}) == []
+            assert (
+                tiers.requalify(
+                    session, world.programme, [world.member], lambda _: {"kind": "purchase"}
+                )
+                == []
+            )
             second = pool.submit(buy, world, 600)
             with psycopg.connect(database.superuser_url, autocommit=True) as watcher:
                 while not watcher.execute(WAITING).fetchone():
@@ -81,7 +88,9 @@ def test_many_members_are_lifted_together_each_by_their_own_score(database: Data
         for member, points in zip(world.members, (0, 999, 1_000, 5_000, 50_000), strict=True):
             if points:
                 post_status(session, world, member, points)
-        changes = tiers.requalify(session, world.programme, world.members, {"import": 7})
+        changes = tiers.requalify(
+            session, world.programme, world.members, lambda _: {"kind": "purchase"}
+        )
     assert [change.to_tier for change in changes] == ["gold", "platinum", "diamond"]
     with transaction() as session:
         found = tiers.current(session, world.programme, [m.customer_id for m in world.members])
@@ -107,7 +116,9 @@ def test_the_number_of_statements_does_not_grow_with_the_members(
                     return execute(self, query, *rest, **options)  # noqa: B023
 
                 patch.setattr(psycopg.Cursor, "execute", count_and_execute)
-                tiers.requalify(session, world.programme, world.members[:count], {})
+                tiers.requalify(
+                    session, world.programme, world.members[:count], lambda _: {"kind": "purchase"}
+                )
             session.rollback()
         assert len(sent) == statements
         sent.clear()
