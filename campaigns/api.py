@@ -253,7 +253,7 @@ def get_reasons(
         raise NotFound
     detail = {"customer": ids.encode("cus", judged.customer_id)}
     audit.record(session, caller, "campaign.customer_asked", "campaign", campaign_id, detail)
-    return dump_answer(judged)
+    return dump_answer(judged, previewing.find_pack(session), campaign.document["purpose"])
 
 
 @endpoint(

@@ -6,7 +6,7 @@ from campaigns.intervals import Interval
 from campaigns.previewing import Member, Preview
 from campaigns.queries import Campaign, Launch
 from campaigns.results import FLAGS, Arm
-from loyalty import messages
+from loyalty.policy import Pack
 from loyalty.web import ids
 from loyalty.web.fields import dump_instant
 
@@ -65,10 +65,10 @@ def dump_member(member: Member) -> dict[str, Any]:
     }
 
 
-def dump_answer(member: Member) -> dict[str, Any]:
-    """Return the same with each reason in words, in the shape of `CampaignAnswerSchema`."""
-    words = [messages.REASONS[rule] for rule in member.rules]
-    return {**dump_member(member), "reasons": [{"zh": w.zh, "en": w.en} for w in words]}
+def dump_answer(member: Member, pack: Pack, purpose: str | None) -> dict[str, Any]:
+    """Return the same with each reason in the pack's words, shaped as `CampaignAnswerSchema`."""
+    told = {"channel": member.channel, "purpose": purpose or ""}
+    return {**dump_member(member), "reasons": [pack.say(rule, told) for rule in member.rules]}
 
 
 def dump_launch(campaign: Campaign, launch: Launch) -> dict[str, Any]:

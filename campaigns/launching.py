@@ -17,7 +17,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 import ledger
-from campaigns import approval, contents, drafting, draws, linting, previewing
+from campaigns import approval, contents, disclosures, drafting, draws, linting, previewing
 from campaigns.approval import Approval
 from campaigns.queries import Campaign
 from loyalty import messages, outbox, points, programmes, proposals
@@ -131,12 +131,22 @@ def _release(session: Session, campaign: Campaign, agreed: Approval) -> dict[str
             digest=campaign.digest,
             approved_digest=agreed.digest,
             approval=review,
-            terms=replace(terms, templates=tuple(digests)),
+            terms=replace(
+                terms,
+                templates=tuple(digests),
+                has_return=terms.product in disclosures.WITH_RETURN,
+                discloses=_disclosed(campaign),
+            ),
             starts_at=starts_at,
             expires_at=min(ends_at, agreed.expires_at),
         ),
     )
     return {"id": number, "templates": versions}
+
+
+def _disclosed(campaign: Campaign) -> tuple[str, ...]:
+    """Return the codes of what was put into each text when the campaign was saved."""
+    return tuple(one["code"] for one in campaign.document["disclosures"])
 
 
 def _times(campaign: Campaign) -> tuple[datetime, datetime]:

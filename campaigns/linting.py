@@ -116,9 +116,18 @@ def _lint_parts(kind: str, document: Document) -> Iterator[Finding]:
     schedule = document.get("schedule")
     if schedule and datetime.fromisoformat(schedule["ends_at"]) <= datetime.now(UTC):
         yield _fault("/schedule/ends_at", "schedule.over")
+
+
+def _lint_hours(pack: policy.Pack, document: Document) -> Iterator[Finding]:
+    """Yield that no channel is ever open: by the campaign's own hours and those of the house."""
     hours = document.get("quiet_hours")
-    if hours is not None and not rules.open_hours([judging.QUIET, rules.hours_of(hours)]):
-        yield _fault("/quiet_hours", "schedule.quiet")
+    if hours is None:
+        return
+    for channel in document.get("channels", ()):
+        quiet = [judging.quiet_hours(pack, channel), rules.hours_of(hours)]
+        if not rules.open_hours([span for span in quiet if span is not None]):
+            yield _fault("/quiet_hours", "schedule.quiet")
+            return
 
 
 def _lint_offer(kind: str, document: Document) -> Iterator[Finding]:
@@ -196,6 +205,7 @@ def _lint_words(session: Session, kind: str, document: Document) -> Iterator[Fin
     if pack is None:
         yield _fault("", "policy.missing")
         return
+    yield from _lint_hours(pack, document)
     for place, variant in enumerate(document.get("variants", ())):
         for channel, languages in variant["contents"].items():
             for language, words in languages.items():

@@ -14,7 +14,8 @@ from campaigns import judging, rules
 from campaigns.audience import audience_of
 from campaigns.judging import Case
 from campaigns.queries import Campaign, read_campaign
-from loyalty import outbox, programmes
+from loyalty import outbox, policy, programmes
+from loyalty.settings import settings
 from loyalty.web import NotFound, Refused
 
 RUN = "campaigns.preview"
@@ -148,8 +149,14 @@ def refuse_incomplete(campaign: Campaign) -> None:
         )
 
 
-def case_of(session: Session, campaign: Campaign, as_of: datetime) -> Case:
-    """Return what is asked of everybody, for a campaign that would go out now or when it begins."""
+def case_of(
+    session: Session, campaign: Campaign, as_of: datetime, version: str | None = None
+) -> Case:
+    """Return what is asked of everybody, for a campaign that would go out now or when it begins.
+
+    It is judged by the pack of that version, else by the one in force.
+    Raises `Refused` with `no-policy-pack`.
+    """
     programme = programmes.find_programme(session, campaign.programme)
     document: Mapping[str, Any] = campaign.document
     starts_at = datetime.fromisoformat(document["schedule"]["starts_at"])
@@ -163,10 +170,24 @@ def case_of(session: Session, campaign: Campaign, as_of: datetime) -> Case:
         purpose=document["purpose"],
         sells=campaign.is_marketing,
         at=max(as_of, starts_at),
+        pack=find_pack(session, version),
         facts=document["facts"],
         quiet=None if hours is None else rules.hours_of(hours),
         caps=document.get("caps", {}),
     )
+
+
+def find_pack(session: Session, version: str | None = None) -> policy.Pack:
+    """Return the policy pack of a version, else the one in force.
+
+    Raises `Refused` with `no-policy-pack`.
+    """
+    try:
+        if version is None:
+            return policy.pack_in_force(session, settings().keys)
+        return policy.find_pack(session, settings().keys, version)
+    except policy.NoPack:
+        raise Refused("no-policy-pack") from None
 
 
 def ask_one(session: Session, campaign: Campaign, customer_id: int) -> Member | None:
@@ -183,7 +204,7 @@ def advance(session: Session, preview_id: int, after: int) -> tuple[int, int, bo
     last: int = session.execute(_LAST).scalar_one()
     until = min(after + AT_ONCE, last)
     session.execute(_PLAN)
-    case = case_of(session, campaign, preview.as_of)
+    case = case_of(session, campaign, preview.as_of, preview.pack)
     written = judging.judge(session, case, preview_id, after, until) if until > after else 0
     if until < last:
         return written, until, False

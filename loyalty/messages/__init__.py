@@ -1,21 +1,18 @@
 """Messages: nothing leaves the house but through the gate, and each decision can be asked why."""
 
 from loyalty.messages import wording as wording
-from loyalty.messages.deciding import CAPS, QUIET, Dispatched, dispatch
-from loyalty.messages.gate import RULES, decide
+from loyalty.messages.deciding import Dispatched, dispatch
+from loyalty.messages.gate import RISKIEST, SEPARATELY, decide
 from loyalty.messages.inbox import Received, read_inbox
 from loyalty.messages.registered import newest_templates
 from loyalty.messages.registration import NewTemplate, check_template, register_template
 from loyalty.messages.releasing import NewRelease, Terms, release, resume, stop, stops_in_force
 from loyalty.messages.requesting import Answer, Asked, NewRequest, ask
 from loyalty.messages.rules import Template
-from loyalty.messages.wording import RULES as REASONS
 
 __all__ = [
-    "CAPS",
-    "QUIET",
-    "REASONS",
-    "RULES",
+    "RISKIEST",
+    "SEPARATELY",
     "Answer",
     "Asked",
     "Dispatched",

@@ -74,6 +74,7 @@ def facts(found: Snapshot) -> dict[str, Any]:
             "notice_version": standing.material_version,
             "required_version": standing.required_version,
             "mechanism": standing.mechanism,
+            "guardian": standing.guardian,
             "refused_at": _instant(standing.refused_at),
             "channel_refused": found.channel_refused,
             "separately": sorted([purpose, partner] for purpose, partner in found.separately),

@@ -15,22 +15,33 @@ import orjson
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from loyalty import consent, customers
+from loyalty import consent, customers, policy
 from loyalty.consent import Snapshot
 from loyalty.customers import Purpose
 from loyalty.database import driver
-from loyalty.messages import consents, gate, registered
-from loyalty.messages.contacts import contact_digest, contact_of, unsubscribe_token
+from loyalty.messages import consents, gate, placeholders, registered
+from loyalty.messages.contacts import (
+    contact_digest,
+    contact_of,
+    read_unsubscribe_token,
+    unsubscribe_token,
+)
 from loyalty.messages.gateways import gateways
-from loyalty.messages.rules import Message, Template, Unsendable, compose, offers
+from loyalty.messages.rules import (
+    Message,
+    Template,
+    Unsendable,
+    compose,
+    offers,
+    optout_line,
+)
+from loyalty.policy import Pack
+from loyalty.settings import settings
 from loyalty.web.keyfiles import read_secret
 
 BATCH = 500
 PERMIT_LIFE = timedelta(seconds=60)
 LAPSED = timedelta(minutes=2)  # after which no attempt by an old permit can be under way
-CAPS = {"day": 1, "week": 3}
-QUIET = {"from": "21:00", "until": "08:00"}
-PACK = "gate/1"
 
 _CLAIM = text("""
 WITH due AS MATERIALIZED (
@@ -122,6 +133,7 @@ class Case:
     template: Template
     inputs: gate.Inputs
     verdict: gate.Verdict
+    pack: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,17 +152,19 @@ def dispatch(session: Session, limit: int = BATCH, now: datetime | None = None) 
     """Decide about up to `limit` due requests; fewer means that no more are due.
 
     Runs as the gate's role. Decision, reservation and permit are one transaction, under the lock
-    that a withdrawal takes too: whichever comes second sees the first.
+    that a withdrawal takes too: whichever comes second sees the first. Raises `NoPack` where no
+    policy pack is in force: then nothing is decided, and nothing leaves.
     """
     due = session.execute(_CLAIM, {"limit": limit, "now": now or session.scalar(_NOW)}).all()
     if not due:
         return Dispatched()
     consent.lock(session, [request.customer_id for request in due])
     moment: datetime = now or session.execute(_NOW).scalar_one()
-    return _write(session, list(_cases(session, due, moment)), moment)
+    pack = policy.pack_in_force(session, settings().keys)
+    return _write(session, list(_cases(session, due, moment, pack)), moment)
 
 
-def _cases(session: Session, due: Sequence[Row[Any]], now: datetime) -> Iterator[Case]:
+def _cases(session: Session, due: Sequence[Row[Any]], now: datetime, pack: Pack) -> Iterator[Case]:
     """Yield each request's case; a place that one takes is taken for the next of that person."""
     ids = sorted({request.customer_id for request in due})
     templates = registered.templates_by_id(session, [r.template_version_id for r in due])
@@ -158,24 +172,28 @@ def _cases(session: Session, due: Sequence[Row[Any]], now: datetime) -> Iterator
     reached = reach(session, due, known)
     releases, stops = _read_releases(session, due), _read_stops(session)
     taken = _read_taken(session, ids, now)
+    for_all = {
+        "at": _instant(now),
+        "policy": {"version": pack.version, "digest": pack.sha256.hex()},
+        "optout": {"is_ok": optout_works(), "checked_at": _instant(now)},
+    }
     for request in due:
         template, snapshot = templates[request.template_version_id], known[request.id]
         way = reached.get(request.id)
-        message = None if way is None else _compose(request, template, way)
         inputs = {
             **consents.facts(snapshot),
-            "at": _instant(now),
+            **for_all,
             "request": _request_facts(request),
+            "sender": _sender_facts(request),
             "template": _template_facts(template, request),
-            "contact": _contact_facts(way, snapshot),
-            "content": {"digest": None if message is None else message_digest(message).hex()},
+            "contact": contact_facts(way, snapshot),
+            "content": _content_facts(request, template, way),
             "release": releases.get(request.release_id),
             "stops": sorted(stops & _scopes(request)),
-            "frequency": {**CAPS, "taken": list(taken.get(request.customer_id, []))},
-            "quiet": QUIET,
+            "frequency": {"taken": list(taken.get(request.customer_id, []))},
         }
-        verdict = gate.decide(inputs, now)
-        yield Case(request, template, inputs, verdict)
+        verdict = gate.decide(inputs, now, pack)
+        yield Case(request, template, inputs, verdict, pack.version)
         if template.is_marketing and verdict.verdict == gate.ALLOW:
             taken.setdefault(request.customer_id, []).append(_instant(now))
 
@@ -218,20 +236,63 @@ def reach(
     return found
 
 
-def _contact_facts(way: Way | None, snapshot: Snapshot) -> dict[str, Any]:
+def contact_facts(way: Way | None, snapshot: Snapshot) -> dict[str, Any]:
+    """Return where it goes. Who proved that an address is theirs showed whose it is, too."""
     contact = snapshot.contact
+    verified_at = None if contact is None else contact.verified_at
+    checked_at = None if contact is None else contact.ownership_checked_at
+    checked_at = max((at for at in (verified_at, checked_at) if at is not None), default=None)
     return {
         "digest": None if way is None else way.digest.hex(),
         "point": None if contact is None else contact.id,
-        "is_verified": contact is not None and contact.verified_at is not None,
+        "verified_at": None if verified_at is None else _instant(verified_at),
+        "checked_at": None if checked_at is None else _instant(checked_at),
     }
 
 
-def _compose(request: Row[Any], template: Template, way: Way) -> Message | None:
+def _content_facts(request: Row[Any], template: Template, way: Way | None) -> dict[str, Any]:
+    """Return what the rules must know of the message as it would leave, and no name.
+
+    The words of a service message stand there, with the customer's name left out, because its
+    rule reads them; of marketing they were read when it was approved.
+    """
+    sender = gateways().sender
     try:
-        return compose_for(request, template, way)
+        message = compose_for(request, template, way or Way("", b"", ""))
     except Unsendable:
-        return None
+        return {**_NO_CONTENT, "contact_line": sender.contact, "signature": sender.name}
+    optout = optout_line(request.channel, request.language, _link_of(request))
+    by_port = request.channel == "sms"  # an answer goes to the number that it comes from
+    return {
+        "digest": None if way is None else message_digest(message).hex(),
+        "is_composed": True,
+        "subject": message.subject[:2],
+        "texts": [] if template.is_marketing else _words(request, template),
+        "signature": sender.name if sender.name in message.text else "",
+        "contact_line": sender.contact if by_port or sender.contact in message.text else "",
+        "has_optout": optout in message.text,
+    }
+
+
+_NO_CONTENT: dict[str, Any] = {
+    "digest": None,
+    "is_composed": False,
+    "subject": "",
+    "texts": [],
+    "has_optout": True,
+}
+
+
+def _words(request: Row[Any], template: Template) -> list[str]:
+    parts = template.contents[request.channel][request.language]
+    filling = {**request.filling, "customer_name": ""}
+    return [placeholders.fill(words, filling) for _, words in sorted(parts.items())]
+
+
+def _sender_facts(request: Row[Any]) -> dict[str, Any]:
+    here = gateways()
+    ports = here.sms_ports if request.channel == "sms" else ("MARKETING", "SERVICE")
+    return {"name": here.sender.name, "ports": sorted(ports)}
 
 
 def compose_for(request: Any, template: Template, way: Way) -> Message:
@@ -239,12 +300,25 @@ def compose_for(request: Any, template: Template, way: Way) -> Message:
 
     Raises `Unsendable`.
     """
-    here = gateways()
-    link = f"{here.base_url}/v1/unsubscribe/{unsubscribe_token(request.id)}"
     filling = {**request.filling, "customer_name": way.name}
     return compose(
-        template, request.channel, request.language, filling, way.address, here.sender, link
+        template,
+        request.channel,
+        request.language,
+        filling,
+        way.address,
+        gateways().sender,
+        _link_of(request),
     )
+
+
+def _link_of(request: Any) -> str:
+    return f"{gateways().base_url}/v1/unsubscribe/{unsubscribe_token(request.id)}"
+
+
+def optout_works() -> bool:
+    """Return whether a link that is made now would be understood when it comes back."""
+    return read_unsubscribe_token(unsubscribe_token(0)) == 0
 
 
 def message_digest(message: Message) -> bytes:
@@ -367,7 +441,7 @@ def _decision_row(case: Case, now: datetime) -> dict[str, Any]:
         "contact_digest": inputs["contact"]["digest"],
         "release_id": request.release_id,
         "approval": None if release is None else release["approval"],
-        "policy_pack": PACK,
+        "policy_pack": case.pack,
         "decided_at": now,
         "expires_at": now + PERMIT_LIFE,
         "defer_until": verdict.defer_until,

@@ -7,10 +7,10 @@ import orjson
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from loyalty import vault
+from loyalty import policy, vault
 from loyalty.messages import gate
 from loyalty.messages.handover import CONTENT
-from loyalty.messages.wording import RULES
+from loyalty.settings import settings
 from loyalty.web import NotFound, ids
 from loyalty.web.fields import dump_instant
 
@@ -112,11 +112,17 @@ def _decision(session: Session, row: Row[Any], seal: Row[Any] | None) -> dict[st
     rule = row.primary_rule
     return {
         **_plain(row),
-        "primary_reason": None if rule is None else RULES[rule]._asdict(),
+        "primary_reason": None if rule is None else _reason(session, row.policy_pack, rule),
         "inputs_are_whole": gate.digest(row.inputs) == bytes(row.input_digest),
         "reservation": session.scalar(_RESERVATION, {"id": row.id}),
         "seal": None if seal is None else {"leaf": bytes(seal.leaf).hex(), "number": seal.seal_no},
     }
+
+
+def _reason(session: Session, version: str, rule: str) -> dict[str, str]:
+    """Return a rule's texts as the pack that decided had them."""
+    pack = policy.find_pack(session, settings().keys, version)
+    return pack.say(rule, {})
 
 
 def _notices(session: Session, decisions: Sequence[Row[Any]]) -> list[dict[str, Any]]:

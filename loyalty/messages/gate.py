@@ -1,25 +1,28 @@
-"""The gate: one pure function that says whether a message may leave, and by which rules.
+"""The gate: one pure function that says whether a message may leave, by the rules of a policy pack.
 
-`decide` sees nothing but its inputs, which are stored with the decision: so it can be asked again
-in five years. The order of `RULES` is the order of reasons: the first that fires is the primary
-one; all are stored. A question that has no answer counts as a reason not to send.
+`decide` sees nothing but its inputs, which are stored with the decision and name the pack by
+version and digest: so it can be asked again in five years. What the rules look at is made of the
+inputs here; the rules themselves, their order and their texts are the pack's.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime, time
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import orjson
 
-ALLOW, DENY, DEFER = "ALLOW", "DENY", "DEFER"
-PASS, FIRE, NOT_ASKED = "pass", "fire", "n.a."
+from loyalty import policy
+from loyalty.policy import Facts, Judgement, Pack
 
-FOR_MARKETING = frozenset({"opt-out", "complaint", "customer-wish"})
-ASSESSMENT_LIFE = timedelta(days=365)
-QUIET_STEPS = 8
+ALLOW, DENY, DEFER = "ALLOW", "DENY", "DEFER"
+STAGE = "send"
+
+SEPARATELY = ("financial-info-for-marketing", "sensitive-data", "partner-sharing", "cross-border")
+"""What must be agreed to beside the purpose: each is what one rule of the pack looks for."""
 
 Inputs = Mapping[str, Any]
 """Facts as JSON: texts, whole numbers, truths, null, lists and objects; instants in RFC 3339."""
@@ -35,288 +38,207 @@ class Verdict:
     defer_until: datetime | None = None
 
 
-Outcome = bool | None | datetime
-"""A rule passes (False), fires (True), is not asked (None), or fires until an instant."""
-
-
 def digest(inputs: Inputs) -> bytes:
     """Return the digest of `inputs`, the same before and after they were in the database."""
     return hashlib.sha256(orjson.dumps(inputs, option=orjson.OPT_SORT_KEYS)).digest()
 
 
-def decide(inputs: Inputs, now: datetime) -> Verdict:
-    """Return whether the message of `inputs` may leave at `now`."""
-    results: dict[str, str] = {}
-    primary: str | None = None
-    until: datetime | None = None
-    denied = False
-    for rule, ask in RULES:
-        outcome = ask(inputs, now)
-        results[rule] = NOT_ASKED if outcome is None else FIRE if outcome else PASS
-        if not outcome:
-            continue
-        if isinstance(outcome, datetime):
-            until = outcome if until is None else max(until, outcome)
-            primary = primary or rule
-        elif not denied:
-            denied, primary = True, rule
-    if denied:
-        return Verdict(DENY, primary, results)
-    if until is not None:
-        return Verdict(DEFER, primary, results, until)
-    return Verdict(ALLOW, None, results)
-
-
-def _is_stopped(inputs: Inputs, _: datetime) -> Outcome:
-    return bool(inputs["stops"])
-
-
-def _is_late(inputs: Inputs, now: datetime) -> Outcome:
-    return now >= _instant(inputs["request"]["expires_at"])
-
-
-def _has_no_words(inputs: Inputs, _: datetime) -> Outcome:
-    return inputs["content"]["digest"] is None and inputs["contact"]["digest"] is not None
-
-
-def _advertises_in_service(inputs: Inputs, _: datetime) -> Outcome:
-    return None if _sells(inputs) else bool(inputs["template"]["offers"])
-
-
-def _is_gone(inputs: Inputs, _: datetime) -> Outcome:
-    return not inputs["customer"]["is_active"] or inputs["eligibility"]["restricted"]
-
-
-def _is_dead(inputs: Inputs, _: datetime) -> Outcome:
-    return bool(inputs["eligibility"]["deceased"])
-
-
-def _is_child(inputs: Inputs, _: datetime) -> Outcome:
-    return inputs["eligibility"]["age_band"] == "UNDER_14" if _sells(inputs) else None
-
-
-def _is_minor(inputs: Inputs, _: datetime) -> Outcome:
-    minor = inputs["eligibility"]["age_band"] in ("UNDER_14", "UNDER_18")
-    return minor and _terms(inputs).get("automated", True) if _sells(inputs) else None
-
-
-def _is_suppressed(inputs: Inputs, _: datetime) -> Outcome:
-    """What somebody wished away is marketing; the other stops hold for every message."""
-    reasons = {stop["reason"] for stop in inputs["suppressions"]}
-    return bool(reasons if _sells(inputs) else reasons - FOR_MARKETING)
-
-
-def _was_refused_since(inputs: Inputs, _: datetime) -> Outcome:
-    """A request that is older than a refusal was taken out of the queue by it."""
-    if not _sells(inputs):
-        return None
-    refused = inputs["consent"]["refused_at"]
-    return refused is not None and _instant(refused) >= _instant(inputs["request"]["requested_at"])
-
-
-def _refused(inputs: Inputs, _: datetime) -> Outcome:
-    return inputs["consent"]["status"] in ("REFUSED", "WITHDRAWN") if _sells(inputs) else None
-
-
-def _refused_channel(inputs: Inputs, _: datetime) -> Outcome:
-    return bool(inputs["consent"]["channel_refused"]) if _sells(inputs) else None
-
-
-def _never_agreed(inputs: Inputs, _: datetime) -> Outcome:
-    return inputs["consent"]["status"] != "GRANTED" if _sells(inputs) else None
-
-
-def _agreed_to_old_notice(inputs: Inputs, _: datetime) -> Outcome:
-    will = inputs["consent"]
-    if not _sells(inputs) or will["status"] != "GRANTED":
-        return None
-    return bool(will["notice_version"] < will["required_version"])
-
-
-def _lacks_separate(inputs: Inputs, _: datetime) -> Outcome:
-    wanted = _terms(inputs).get("separately", [])
-    if not _sells(inputs) or not wanted:
-        return None
-    return any(agreement not in inputs["consent"]["separately"] for agreement in wanted)
-
-
-def _cannot_be_reached(inputs: Inputs, _: datetime) -> Outcome:
-    return inputs["contact"]["digest"] is None
-
-
-def _is_unverified(inputs: Inputs, _: datetime) -> Outcome:
-    if not _sells(inputs) or inputs["request"]["channel"] == "in_app":
-        return None
-    return not inputs["contact"]["is_verified"]
-
-
-def _lacks_release(inputs: Inputs, _: datetime) -> Outcome:
-    return inputs["release"] is None if _sells(inputs) else None
-
-
-def _release_is_over(inputs: Inputs, now: datetime) -> Outcome:
-    release = inputs["release"]
-    if release is None:
-        return None
-    return not _instant(release["starts_at"]) <= now < _instant(release["expires_at"])
-
-
-def _differs_from_release(inputs: Inputs, _: datetime) -> Outcome:
-    release, request = inputs["release"], inputs["request"]
-    if release is None:
-        return None
-    is_approved = inputs["template"]["digest"] in release["terms"].get("templates", [])
-    return not is_approved or request["origin_digest"] != release["digest"]
-
-
-def _is_too_risky(inputs: Inputs, _: datetime) -> Outcome:
-    risk = _terms(inputs).get("risk_grade")
-    if not _sells(inputs) or risk is None:
-        return None
-    own = inputs["eligibility"]["risk_grade"]
-    return own is None or risk > own
-
-
-def _assessment_is_old(inputs: Inputs, now: datetime) -> Outcome:
-    if not _sells(inputs) or _terms(inputs).get("risk_grade") is None:
-        return None
-    assessed = inputs["eligibility"]["risk_assessed_at"]
-    return assessed is None or _instant(assessed) < now - ASSESSMENT_LIFE
-
-
-def _is_old_for_risk(inputs: Inputs, _: datetime) -> Outcome:
-    risk = _terms(inputs).get("risk_grade")
-    if not _sells(inputs) or risk is None:
-        return None
-    return bool(inputs["eligibility"]["age_band"] == "FROM_65" and risk >= 4)
-
-
-def _lacks_capacity(inputs: Inputs, _: datetime) -> Outcome:
-    return inputs["eligibility"]["capacity"] in ("NONE", "LIMITED") if _sells(inputs) else None
-
-
-def _wants_no_automation(inputs: Inputs, _: datetime) -> Outcome:
-    if not _sells(inputs) or not _terms(inputs).get("automated", True):
-        return None
-    return bool(inputs["preference"]["personalisation_off"])
-
-
-def _wants_not_this_topic(inputs: Inputs, _: datetime) -> Outcome:
-    topics = set(_terms(inputs).get("topics", []))
-    return bool(topics & set(inputs["preference"]["topics_off"])) if _sells(inputs) else None
-
-
-def _complains(inputs: Inputs, _: datetime) -> Outcome:
-    return inputs["eligibility"]["open_complaints"] > 0 if _sells(inputs) else None
-
-
-def _is_in_distress(inputs: Inputs, _: datetime) -> Outcome:
-    if not _sells(inputs) or _terms(inputs).get("product") != "credit":
-        return None
-    return bool(inputs["eligibility"]["distress"])
-
-
-def _is_quiet(inputs: Inputs, now: datetime) -> Outcome:
-    """Quiet hours are the recipient's, and may lie over midnight; others only add to them."""
-    if not _sells(inputs):
-        return None
-    wish, zone = inputs["preference"], ZoneInfo(inputs["request"]["zone"])
-    quiet = [(inputs["quiet"]["from"], inputs["quiet"]["until"])]
-    if _terms(inputs).get("quiet") is not None:
-        quiet.append(tuple(_terms(inputs)["quiet"]))
-    if wish["hours_from"] is not None:
-        quiet.append((wish["hours_until"], wish["hours_from"]))
-    at = now
-    for _ in range(QUIET_STEPS):
-        ends = [end for span in quiet if (end := _end_of_quiet(at, zone, *span)) is not None]
-        if not ends:
-            return False if at == now else at
-        at = max(ends)
-    return True  # there is no hour at which this customer may be written to
-
-
-def _end_of_quiet(at: datetime, zone: ZoneInfo, first: str, last: str) -> datetime | None:
-    """Return when quiet hours that hold `at` end; None where it is in none."""
-    if first == last:
-        return None
-    local = at.astimezone(zone)
-    clock = local.strftime("%H:%M")
-    inside = first <= clock < last if first < last else clock >= first or clock < last
-    if not inside:
-        return None
-    end = datetime.combine(local.date(), time.fromisoformat(last), zone)
-    if end <= local:
-        end = datetime.combine(local.date() + timedelta(days=1), time.fromisoformat(last), zone)
-    return end.astimezone(at.tzinfo)
-
-
-def _had_enough(inputs: Inputs, now: datetime) -> Outcome:
-    """A person gets so many a day and so many a week; the next place is free at an instant."""
-    if not _sells(inputs):
-        return None
-    frequency, caps = inputs["frequency"], _terms(inputs).get("caps", {})
-    day = _least(frequency["day"], caps.get("day"))
-    week = _least(frequency["week"], caps.get("week"), inputs["preference"]["weekly_cap"])
-    if week == 0:
-        return True
-    taken = sorted((_instant(at) for at in frequency["taken"]), reverse=True)
-    free = [
-        taken[cap - 1] + timedelta(days=days)
-        for days, cap in ((1, day), (7, week))
-        if cap <= len(taken) and taken[cap - 1] + timedelta(days=days) > now
-    ]
-    return max(free) if free else False
-
-
-def _least(most: int, *others: int | None) -> int:
-    return min([most, *(other for other in others if other is not None)])
-
-
-def _terms(inputs: Inputs) -> Mapping[str, Any]:
+def decide(inputs: Inputs, now: datetime, pack: Pack) -> Verdict:
+    """Return whether the message of `inputs` may leave at `now`, by the rules of `pack`."""
+    judged = policy.judge(pack, STAGE, facts_of(inputs, now))
+    return Verdict(
+        verdict=str(judged.verdict),
+        primary_rule=None if judged.primary is None else judged.primary.rule,
+        results={result.rule: str(result.outcome) for result in judged.results},
+        defer_until=_until(judged) if judged.verdict == DEFER else None,
+    )
+
+
+def _until(judged: Judgement) -> datetime:
+    """Return the first instant at which nothing that was found stands in the way any more."""
+    waits = (one.detail["until"] for one in judged.results if "until" in one.detail)
+    return max(datetime.fromisoformat(until) for until in waits)
+
+
+def facts_of(inputs: Inputs, now: datetime) -> Facts:
+    """Return what the rules of the pack look at, made of nothing but `inputs`."""
     release = inputs["release"]
     terms: Mapping[str, Any] = {} if release is None else release["terms"]
-    return terms
+    sells = inputs["template"]["class"] == "marketing"
+    separately = terms.get("separately", ())
+    is_stopped = bool(inputs["stops"])
+    return {
+        "now": now,
+        "gate": {
+            "is_up": not is_stopped,
+            "blackout": is_stopped,
+            "optout_ok": inputs["optout"]["is_ok"],
+            "optout_checked_at": _instant(inputs["optout"]["checked_at"]),
+        },
+        "message": _message(inputs, terms, sells),
+        "recipient": _recipient(inputs),
+        "request": {
+            "asked_at": datetime.fromisoformat(inputs["request"]["requested_at"]),
+            "expires_at": datetime.fromisoformat(inputs["request"]["expires_at"]),
+            "is_composed": inputs["content"]["is_composed"],
+            "topics": terms.get("topics", ()),
+            "quiet": _hours(*terms.get("quiet") or (None, None)),
+            "caps": terms.get("caps") or {},
+        },
+        "permit": None,
+        "content": _content(inputs, terms),
+        "product": _product(terms),
+        "offer": _offer(inputs, separately, sells),
+        "campaign": _campaign(inputs, separately) if sells or release is not None else None,
+        "vendor": _vendor(separately),
+        "form": None,
+    }
 
 
-def _sells(inputs: Inputs) -> bool:
-    return bool(inputs["template"]["class"] == "marketing")
+def _message(inputs: Inputs, terms: Mapping[str, Any], sells: bool) -> policy.Message:
+    request, content = inputs["request"], inputs["content"]
+    kind = "MARKETING" if sells else "SERVICE"
+    return {
+        "kind": kind,
+        "purpose": inputs["template"]["purpose"],
+        "channel": request["channel"].upper(),
+        "template_registered": True,  # by a foreign key
+        "signature": content["signature"],
+        "registered_name": inputs["sender"]["name"],
+        "contact_line": content["contact_line"],
+        "has_optout": content["has_optout"],
+        "port_kind": kind if kind in inputs["sender"]["ports"] else "OTHER",
+        "automated": terms.get("automated", True),
+        "off_switch": content["has_optout"],
+    }
 
 
-def _instant(text: str) -> datetime:
-    return datetime.fromisoformat(text)
+def _recipient(inputs: Inputs) -> policy.Recipient:
+    will, wish, fit = inputs["consent"], inputs["preference"], inputs["eligibility"]
+    contact = inputs["contact"]
+    return {
+        "status": will["status"],
+        "mechanism": will["mechanism"],
+        "refused_at": _instant(will["refused_at"]),
+        "last_withdrawal_at": _instant(will["refused_at"]),
+        "proved": will["since_seq"] > 0,  # nothing is recorded without its proof
+        "notice_version": will["notice_version"],
+        "required_version": will["required_version"],
+        "guardian": will["guardian"],
+        "channel_refused": will["channel_refused"],
+        "separately": frozenset((code, partner) for code, partner in will["separately"]),
+        "suppressions": [(stop["scope"], stop["reason"]) for stop in inputs["suppressions"]],
+        "contact_needed": inputs["request"]["channel"] != "in_app",
+        "contact_dead": contact["digest"] is None,
+        "contact_verified_at": _instant(contact["verified_at"]),
+        "contact_checked_at": _instant(contact["checked_at"]),
+        "age_band": fit["age_band"],
+        "capacity": fit["capacity"],
+        "risk_grade": fit["risk_grade"],
+        "assessed_at": _instant(fit["risk_assessed_at"]),
+        "open_complaints": fit["open_complaints"],
+        "restricted": fit["restricted"] or not inputs["customer"]["is_active"],
+        "deceased": fit["deceased"],
+        "distress": fit["distress"],
+        "personalisation_off": wish["personalisation_off"],
+        "topics_off": frozenset(wish["topics_off"]),
+        "hours": _hours(wish["hours_from"], wish["hours_until"]),
+        "weekly_cap": wish["weekly_cap"],
+        "sent": [datetime.fromisoformat(at) for at in inputs["frequency"]["taken"]],
+        "zone": _zone(inputs["request"]["zone"]),
+    }
 
 
-Rule = tuple[str, Callable[[Inputs, datetime], Outcome]]
+def _content(inputs: Inputs, terms: Mapping[str, Any]) -> policy.Content:
+    said = inputs["content"]
+    discloses = frozenset(word.upper() for word in terms.get("discloses", ()))
+    return {
+        "subject": said["subject"],
+        "texts": said["texts"],
+        "blocks": discloses,
+        "risk_prominent": "RISK" in discloses,
+        "facts": {},
+        "shared_by_staff": False,
+    }
 
-RULES: tuple[Rule, ...] = (
-    ("gate.stopped", _is_stopped),
-    ("request.expired", _is_late),
-    ("msg.composed", _has_no_words),
-    ("msg.service.no-promo", _advertises_in_service),
-    ("erasure.stop-processing", _is_gone),
-    ("suppress.deceased-or-legal", _is_dead),
-    ("minor.under14", _is_child),
-    ("minor.no-automated-marketing", _is_minor),
-    ("suppress.active", _is_suppressed),
-    ("consent.withdraw.immediate", _was_refused_since),
-    ("consent.refused.hard", _refused),
-    ("consent.bank-optout-mode", _refused_channel),
-    ("consent.marketing.required", _never_agreed),
-    ("notice.version-current", _agreed_to_old_notice),
-    ("consent.separate", _lacks_separate),
-    ("contact.known", _cannot_be_reached),
-    ("contact.verified", _is_unverified),
-    ("release.approved", _lacks_release),
-    ("release.in-force", _release_is_over),
-    ("release.unchanged", _differs_from_release),
-    ("suit.risk-match", _is_too_risky),
-    ("suit.assessment-valid", _assessment_is_old),
-    ("suit.age65", _is_old_for_risk),
-    ("suit.capacity", _lacks_capacity),
-    ("auto.off-switch", _wants_no_automation),
-    ("preference.topic", _wants_not_this_topic),
-    ("situation.complaint-open", _complains),
-    ("situation.distress", _is_in_distress),
-    ("time.quiet-hours", _is_quiet),
-    ("freq.cap", _had_enough),
-)
+
+def _product(terms: Mapping[str, Any]) -> policy.Product | None:
+    kind, grade = terms.get("product"), terms.get("risk_grade")
+    if kind is None and grade is None:
+        return None
+    return {
+        "kind": (kind or "wealth").upper(),
+        "facts": {},
+        "risk_grade": RISKIEST if grade is None else grade,
+        "needs_assessment": grade is not None,
+        "has_return": bool(terms.get("has_return")),
+        "is_private": False,
+    }
+
+
+RISKIEST = 99
+"""The grade of a product that has none, for who may only be offered what is safe."""
+
+
+def _offer(inputs: Inputs, separately: Sequence[Sequence[Any]], sells: bool) -> policy.Offer | None:
+    """Return whose partner it is; of several one without agreement, since one is enough."""
+    given = inputs["consent"]["separately"]
+    partners = [partner for code, partner in separately if code == "partner-sharing"]
+    lacking = [partner for partner in partners if ["partner-sharing", partner] not in given]
+    if (sells and not partners) or (not sells and not inputs["template"]["offers"]):
+        return None
+    partner = (lacking or partners or [None])[0]
+    return {"partner_id": partner, "partner_gets_personal_data": bool(partners)}
+
+
+def _campaign(inputs: Inputs, separately: Sequence[Sequence[Any]]) -> policy.Campaign:
+    """Return what was approved, and whether it is what was asked for, by the rules of today."""
+    release, request = inputs["release"], inputs["request"]
+    wanted = {code for code, _ in separately}
+    fields = [
+        {"financial": SEPARATELY[0] in wanted, "sensitive": SEPARATELY[1] in wanted},
+    ]
+    if release is None:
+        return {
+            "fields": fields,
+            "maker": request["origin"],
+            "approvers": [],
+            "hashes_match": False,
+            "approved_from": None,
+            "approved_until": None,
+            "pack_matches": False,
+            "open_audience": True,
+        }
+    is_approved = inputs["template"]["digest"] in release["terms"].get("templates", ())
+    return {
+        "fields": fields,
+        "maker": request["origin"],
+        "approvers": [release["approval"]],
+        "hashes_match": is_approved and request["origin_digest"] == release["digest"],
+        "approved_from": _instant(release["starts_at"]),
+        "approved_until": _instant(release["expires_at"]),
+        "pack_matches": release["terms"].get("pack") == inputs["policy"]["version"],
+        "open_audience": True,
+    }
+
+
+def _vendor(separately: Sequence[Sequence[Any]]) -> policy.Vendor | None:
+    """Return who abroad gets the message, where what was approved says that somebody does."""
+    if all(code != "cross-border" for code, _ in separately):
+        return None
+    return {"region": "ABROAD", "lawful_route": True}
+
+
+def _instant(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def _hours(since: str | None, until: str | None) -> tuple[time, time] | None:
+    if since is None or until is None:
+        return None
+    return time.fromisoformat(since), time.fromisoformat(until)
+
+
+@lru_cache(maxsize=64)
+def _zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name)

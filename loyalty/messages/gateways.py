@@ -26,6 +26,7 @@ class Gateways:
     sms_secret: str = field(repr=False)
     sms_signature: str
     sms_template: str
+    sms_ports: tuple[str, ...]
 
 
 def read_gateways(environ: Mapping[str, str], base_url: str) -> Gateways:
@@ -57,7 +58,18 @@ def read_gateways(environ: Mapping[str, str], base_url: str) -> Gateways:
         sms_secret=environ.get("SMS_SECRET", ""),
         sms_signature=environ.get("SMS_SIGN_NAME") or environ.get("SENDER_NAME") or SENDER_NAME,
         sms_template=environ.get("SMS_TEMPLATE_CODE", ""),
+        sms_ports=_read_ports(environ.get("SMS_PORTS") or "service,marketing"),
     )
+
+
+def _read_ports(text: str) -> tuple[str, ...]:
+    """Return the classes of message that our SMS account is registered for."""
+    ports = tuple(word.strip().upper() for word in text.split(","))
+    if not set(ports) <= {"SERVICE", "MARKETING"}:
+        raise BadSetting(
+            "SMS_PORTS must name what the account is registered for: service,marketing"
+        )
+    return ports
 
 
 @cache

@@ -8,6 +8,9 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from loyalty import policy
+from loyalty.messages.gate import SEPARATELY
+from loyalty.settings import settings
 from loyalty.web import Caller, Refused
 
 _RELEASE = text("""
@@ -36,8 +39,9 @@ class Terms:
     """What the gate must know of a release; nothing else of it matters here.
 
     `templates` are digests (hex) of approved versions. `separately` are consents that are needed
-    beside that of the purpose, as (purpose, partner). `product` is `credit` where it is one.
-    `quiet` and the caps narrow what the house allows anyway, and never widen it.
+    beside that of the purpose, as (purpose, partner). `product` is the category of the product
+    that it is about, `discloses` the codes of what its words disclose. `quiet` and the caps narrow
+    what the house allows anyway, and never widen it.
     """
 
     templates: tuple[str, ...]
@@ -49,6 +53,13 @@ class Terms:
     quiet: tuple[str, str] | None = None
     day: int | None = None
     week: int | None = None
+    has_return: bool = False
+    discloses: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a separate consent that no rule would look for. Raises `ValueError`."""
+        if unknown := {code for code, _ in self.separately} - set(SEPARATELY):
+            raise ValueError(f"no rule looks for {sorted(unknown)}")
 
     def as_json(self) -> dict[str, Any]:
         """Return the terms as they stand in a release."""
@@ -61,6 +72,8 @@ class Terms:
             "product": self.product,
             "quiet": None if self.quiet is None else list(self.quiet),
             "caps": {"day": self.day, "week": self.week},
+            "has_return": self.has_return,
+            "discloses": sorted(self.discloses),
         }
 
 
@@ -81,17 +94,23 @@ class NewRelease:
 def release(session: Session, new: NewRelease) -> int:
     """Let what was approved be sent, and return the release's id; once, however often asked.
 
-    Raises `Refused` with `not-as-approved` where the digest is not the one that was approved.
+    It holds as long as the policy pack that is in force now does.
+    Raises `Refused` with `not-as-approved` where the digest is not the one that was approved,
+    and with `no-policy-pack`.
     """
     if new.digest != new.approved_digest:
         raise Refused("not-as-approved")
+    try:
+        pack = policy.pack_in_force(session, settings().keys)
+    except policy.NoPack:
+        raise Refused("no-policy-pack") from None
     row = {
         "origin_kind": new.origin_kind,
         "origin": new.origin,
         "digest": new.digest,
         "approved_digest": new.approved_digest,
         "approval": new.approval,
-        "terms": orjson.dumps(new.terms.as_json()).decode(),
+        "terms": orjson.dumps({**new.terms.as_json(), "pack": pack.version}).decode(),
         "starts_at": new.starts_at,
         "expires_at": new.expires_at,
     }

@@ -178,6 +178,11 @@ def compose(
     return _dress(template, channel, language, subject, body, contact, sender, unsubscribe)
 
 
+def optout_line(channel: str, language: str, link: str) -> str:
+    """Return the line by which a message says how to refuse more of its kind."""
+    return OPTOUT_LINE[channel, language].replace("{link}", link)
+
+
 def _dress(
     template: Template,
     channel: str,
@@ -193,7 +198,7 @@ def _dress(
     signature = f"{sender.name} {sender.contact}"
     optout = ""
     if template.is_marketing:
-        optout = OPTOUT_LINE[channel, language].replace("{link}", unsubscribe)
+        optout = optout_line(channel, language, unsubscribe)
         if channel == "email":
             subject = AD_PREFIX[language] + subject
             headers = [

@@ -8,13 +8,23 @@ from loyalty.policy import promotion_rules as promotion_rules
 from loyalty.policy import targeting_rules as targeting_rules
 from loyalty.policy import wording as wording
 from loyalty.policy.deposits import DEPOSIT_CATEGORIES, DEPOSIT_REFUSAL, deposit_places
-from loyalty.policy.facts import Facts
+from loyalty.policy.facts import (
+    Campaign,
+    Content,
+    Facts,
+    Message,
+    Offer,
+    Product,
+    Recipient,
+    Vendor,
+)
 from loyalty.policy.judging import (
     About,
     Judgement,
     Outcome,
     Result,
     Verdict,
+    is_about_recipient,
     join,
     judge,
 )
@@ -36,18 +46,26 @@ __all__ = [
     "DEPOSIT_REFUSAL",
     "SHIPPED",
     "About",
+    "Campaign",
+    "Content",
     "Facts",
     "Judgement",
+    "Message",
     "NoPack",
+    "Offer",
     "Outcome",
     "Pack",
+    "Product",
+    "Recipient",
     "Result",
+    "Vendor",
     "Verdict",
     "check_pack",
     "create_policy_key",
     "deposit_places",
     "enact",
     "find_pack",
+    "is_about_recipient",
     "join",
     "judge",
     "load_pack",

@@ -37,12 +37,16 @@ def _refused(facts: Facts, _: Given) -> Answer:
 
 @rule("consent.withdraw.immediate", About.RECIPIENT)
 def _withdrawn_since(facts: Facts, given: Given) -> Answer:
+    """At the gate it is the request that is older than a refusal, at the hand-over the permit."""
     who, permit = marketed(facts), facts["permit"]
-    if who is None or permit is None:
+    if who is None:
         return None
-    at, issued = who["last_withdrawal_at"], permit["issued_at"]
-    too_old = facts["now"] - issued > timedelta(seconds=given["permit_seconds"])
-    return too_old or (at is not None and at >= issued)
+    at, since = who["last_withdrawal_at"], facts["request"]["asked_at"]
+    if permit is not None:
+        since = permit["issued_at"]
+        if facts["now"] - since > timedelta(seconds=given["permit_seconds"]):
+            return True
+    return at is not None and at >= since
 
 
 @rule("consent.no-rename", About.RECIPIENT)
@@ -176,11 +180,18 @@ def _no_automated_marketing(facts: Facts, _: Given) -> Answer:
 
 @rule("contact.verified", About.RECIPIENT)
 def _contact_verified(facts: Facts, given: Given) -> Answer:
+    """A service message needs an address that works; marketing one that is still their own."""
     who = facts["recipient"]
-    if who is None or not who["contact_needed"]:
+    if who is None:
         return None
+    if who["contact_dead"]:
+        return True
+    if not who["contact_needed"]:
+        return None
+    if marketed(facts) is None:
+        return False
     checked_at = who["contact_checked_at"]
-    if who["contact_dead"] or who["contact_verified_at"] is None or checked_at is None:
+    if who["contact_verified_at"] is None or checked_at is None:
         return True
     return facts["now"] - checked_at > timedelta(days=given["ownership_days"])
 
@@ -226,18 +237,20 @@ def _no_cold_contact(facts: Facts, _: Given) -> Answer:
 
 @rule("erasure.stop-processing", About.RECIPIENT)
 def _stop_processing(facts: Facts, _: Given) -> Answer:
-    who = marketed(facts)
+    who = facts["recipient"]
     return None if who is None else who["restricted"]
 
 
 @rule("suppress.deceased-or-legal", About.RECIPIENT)
-def _suppressed(facts: Facts, _: Given) -> Answer:
+def _suppressed(facts: Facts, given: Given) -> Answer:
+    """What somebody wished away is marketing; the other stops hold for every message."""
     who = facts["recipient"]
     if who is None:
         return None
     if who["deceased"]:
         return Finding({"scope": "ALL", "reason": "deceased"})
+    sells = marketed(facts) is not None
     for scope, reason in who["suppressions"]:
-        if scope != "CONTACT_POINT" and (scope == "ALL" or marketed(facts) is not None):
+        if (scope != "CONTACT_POINT") if sells else (reason not in given["marketing_only"]):
             return Finding({"scope": scope, "reason": reason})
     return False

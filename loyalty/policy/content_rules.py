@@ -60,7 +60,7 @@ def _risk_warning(facts: Facts, _: Given) -> Answer:
 @rule("content.key-facts-match")
 def _key_facts(facts: Facts, _: Given) -> Answer:
     content, product = facts["content"], facts["product"]
-    if content is None or product is None:
+    if content is None or product is None or not content["facts"]:
         return None
     wrong = [
         name for name, value in content["facts"].items() if product["facts"].get(name) != value

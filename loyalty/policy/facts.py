@@ -7,6 +7,7 @@ answered: the rule then counts as firing, because what cannot be checked is not 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, time
 from typing import Any, TypedDict
+from zoneinfo import ZoneInfo
 
 
 class Gate(TypedDict, total=False):
@@ -42,7 +43,10 @@ class Message(TypedDict, total=False):
 
 
 class Recipient(TypedDict, total=False):
-    """One customer at one moment, as `consent.Snapshot` has it."""
+    """One customer at one moment, as `consent.Snapshot` has it; `sent` in the last seven days.
+
+    `contact_dead`: there is no address that works, or none at all.
+    """
 
     status: str | None
     mechanism: str
@@ -71,10 +75,24 @@ class Recipient(TypedDict, total=False):
     distress: bool
     personalisation_off: bool
     hours: tuple[time, time] | None
+    topics_off: frozenset[str]
     weekly_cap: int | None
-    sent_1d: int
-    sent_7d: int
-    local_time: time
+    sent: Sequence[datetime]
+    zone: ZoneInfo
+
+
+class Request(TypedDict, total=False):
+    """What was asked for: when, until when it is any use, and whether it could be put together.
+
+    `quiet` and `caps` (a day, a week) are its own, and only narrow what the rules say.
+    """
+
+    asked_at: datetime
+    expires_at: datetime
+    is_composed: bool
+    topics: Sequence[str]
+    quiet: tuple[time, time] | None
+    caps: Mapping[str, int | None]
 
 
 class Permit(TypedDict, total=False):
@@ -165,6 +183,7 @@ class Campaign(TypedDict, total=False):
     maker: str
     approvers: Sequence[str]
     hashes_match: bool
+    approved_from: datetime | None
     approved_until: datetime | None
     pack_matches: bool
     preview_at: datetime | None
@@ -206,6 +225,7 @@ class Facts(TypedDict, total=False):
     gate: Gate
     message: Message
     recipient: Recipient | None
+    request: Request
     permit: Permit | None
     content: Content | None
     product: Product | None

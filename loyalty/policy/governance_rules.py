@@ -48,8 +48,10 @@ def _approval_expiry(facts: Facts, _: Given) -> Answer:
     campaign = facts["campaign"]
     if campaign is None:
         return None
-    until = campaign["approved_until"]
-    return until is None or until <= facts["now"] or not campaign["pack_matches"]
+    since, until = campaign["approved_from"], campaign["approved_until"]
+    if until is None or until <= facts["now"] or not campaign["pack_matches"]:
+        return True
+    return since is not None and facts["now"] < since
 
 
 @rule("gov.ad-archive")

@@ -106,6 +106,11 @@ def decided_by_software() -> dict[str, About]:
     return {name: known.about for name, known in _CHECKS.items()}
 
 
+def is_about_recipient(rule: str) -> bool:
+    """Return whether what a rule says depends on who receives."""
+    return _CHECKS[rule].about == About.RECIPIENT
+
+
 def judge(pack: "Pack", when: str, facts: Facts, about: About | None = None) -> Judgement:
     """Return what every enforced rule of a stage says of the facts, in the gate's order.
 

@@ -1,8 +1,9 @@
 """2.2 and 2.3: the sender, the way out, the class of a message; time, frequency, situation."""
 
 from collections.abc import Mapping
-from datetime import time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from loyalty.policy.consent_rules import marketed
 from loyalty.policy.facts import Facts, Message
@@ -10,6 +11,7 @@ from loyalty.policy.judging import About, Answer, Finding, rule
 from loyalty.policy.wordlists import find_words
 
 Given = Mapping[str, Any]
+QUIET_STEPS = 8
 
 
 def _marketing(facts: Facts) -> Message | None:
@@ -95,6 +97,24 @@ def _service_without_promotion(facts: Facts, given: Given) -> Answer:
     return find_words(content, given)
 
 
+@rule("request.expired")
+def _expired(facts: Facts, _: Given) -> Answer:
+    return facts["now"] >= facts["request"]["expires_at"]
+
+
+@rule("msg.composed")
+def _not_composed(facts: Facts, _: Given) -> Answer:
+    return not facts["request"]["is_composed"]
+
+
+@rule("preference.topic", About.RECIPIENT)
+def _unwanted_topic(facts: Facts, _: Given) -> Answer:
+    who = marketed(facts)
+    if who is None:
+        return None
+    return not who["topics_off"].isdisjoint(facts["request"]["topics"])
+
+
 @rule("msg.link.own-platform")
 def _own_links(facts: Facts, _: Given) -> Answer:
     message = facts["message"]
@@ -103,36 +123,68 @@ def _own_links(facts: Facts, _: Given) -> Answer:
     return Finding({"host": foreign[0]}) if foreign else False
 
 
-def _within(at: time, since: time, until: time) -> bool:
-    """Return whether a time of the day is in a window, which may pass midnight."""
-    return since <= at < until if since <= until else at >= since or at < until
-
-
 @rule("time.quiet-hours", About.RECIPIENT)
 def _quiet_hours(facts: Facts, given: Given) -> Answer:
+    """Quiet hours are the recipient's, and may lie over midnight; others only add to them."""
     who = marketed(facts)
-    if who is None or facts["message"]["channel"] not in given["channels"]:
+    if who is None:
         return None
-    since, until = (time.fromisoformat(given[name]) for name in ("from", "until"))
-    if _within(who["local_time"], since, until):
-        return Finding({"time": given["until"]})
-    hours = who["hours"]
-    if hours is not None and not _within(who["local_time"], *hours):
-        return Finding({"time": hours[0].isoformat("minutes")})
-    return False
+    quiet = []
+    if facts["message"]["channel"] in given["channels"]:
+        quiet.append((time.fromisoformat(given["from"]), time.fromisoformat(given["until"])))
+    if facts["request"]["quiet"] is not None:
+        quiet.append(facts["request"]["quiet"])
+    if who["hours"] is not None:
+        quiet.append((who["hours"][1], who["hours"][0]))
+    at = facts["now"]
+    for _ in range(QUIET_STEPS):
+        ends = [end for span in quiet if (end := _end_of(at, who["zone"], *span)) is not None]
+        if not ends:
+            return False if at == facts["now"] else _until(at, who["zone"])
+        at = max(ends)
+    return Finding({"time": "-"})  # there is no hour at which this customer may be written to
+
+
+def _end_of(at: datetime, zone: ZoneInfo, first: time, last: time) -> datetime | None:
+    """Return when quiet hours that hold `at` end; None where it is in none."""
+    if first == last:
+        return None
+    local = at.astimezone(zone)
+    clock = local.time().replace(second=0, microsecond=0)
+    if not (first <= clock < last if first < last else clock >= first or clock < last):
+        return None
+    end = datetime.combine(local.date(), last, zone)
+    if end <= local:
+        end = datetime.combine(local.date() + timedelta(days=1), last, zone)
+    return end.astimezone(at.tzinfo)
+
+
+def _until(at: datetime, zone: ZoneInfo) -> Finding:
+    return Finding({"time": f"{at.astimezone(zone):%H:%M}", "until": at.isoformat()})
 
 
 @rule("freq.cap", About.RECIPIENT)
 def _frequency_cap(facts: Facts, given: Given) -> Answer:
+    """A person gets so many a day and so many a week; the next place is free at an instant."""
     who = marketed(facts)
     if who is None:
         return None
-    weekly = given["in_7_days"]
-    if who["weekly_cap"] is not None:
-        weekly = min(weekly, who["weekly_cap"])
-    if who["sent_1d"] >= given["in_1_day"] or who["sent_7d"] >= weekly:
-        return Finding({"n": who["sent_7d"]})
-    return False
+    caps = facts["request"]["caps"]
+    daily = _least(given["in_1_day"], caps.get("day"))
+    weekly = _least(given["in_7_days"], caps.get("week"), who["weekly_cap"])
+    sent = sorted(who["sent"], reverse=True)
+    if weekly == 0:
+        return Finding({"n": len(sent)})
+    free = [
+        sent[cap - 1] + timedelta(days=days)
+        for days, cap in ((1, daily), (7, weekly))
+        if cap <= len(sent) and sent[cap - 1] + timedelta(days=days) > facts["now"]
+    ]
+    return Finding({"n": len(sent), "until": max(free).isoformat()}) if free else False
+
+
+def _least(most: int, *others: int | None) -> int:
+    return min([most, *(other for other in others if other is not None)])
 
 
 @rule("time.blackout")

@@ -8,6 +8,7 @@ import base64
 import binascii
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,7 +30,7 @@ from cryptography.hazmat.primitives.serialization import (
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from loyalty.policy.judging import Result, decided_by_software
+from loyalty.policy.judging import Outcome, Result, decided_by_software
 from loyalty.policy.lexicons import Lexicon
 from loyalty.web import Refused
 from loyalty.web.keyfiles import read_or_create
@@ -43,6 +44,7 @@ STATUSES = ("enforced", "by people", "later")
 SEVERITIES = ("block", "warn", "escalate", "none")
 EFFECTS = ("deny", "defer", "reroute", "warn", "none")
 
+_GAP = re.compile(r"\{[a-z]+\}")
 _ENACT = text("""
 INSERT INTO loyalty.policy_packs (version, jurisdiction, effective_from, sha256, body, signature,
     enacted_by)
@@ -111,8 +113,9 @@ class Pack:
         return self.by_id[rule].effect == "warn"
 
     def defers(self, result: Result) -> bool:
-        """Whether what a rule found makes a message wait rather than go."""
-        return result.outcome == "fires" and self.by_id[result.rule].effect == "defer"
+        """Whether what a rule found makes a message wait, and there is an end to the wait."""
+        is_later = result.outcome == "fires" and "until" in result.detail
+        return is_later and self.by_id[result.rule].effect == "defer"
 
     def explain(self, result: Result, lang: str) -> str:
         """Return the reason text of a result, with what it found filled in."""
@@ -120,6 +123,11 @@ class Pack:
         for name, value in result.detail.items():
             reason = reason.replace(f"{{{name}}}", str(value))
         return reason
+
+    def say(self, rule: str, detail: Mapping[str, Any]) -> dict[str, str]:
+        """Return a rule's reason in both languages; what `detail` does not tell is left open."""
+        fired = Result(rule, Outcome.FIRES, detail)
+        return {lang: _GAP.sub("…", self.explain(fired, lang)) for lang in ("zh", "en")}
 
 
 STAGES = ("configure", "approve", "preview", "launch", "send", "handover", "capture")

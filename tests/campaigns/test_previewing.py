@@ -75,7 +75,7 @@ def test_the_same_is_answered_for_one_person(house: House) -> None:
     assert compliance.get(f"{path}/C-1").json["outcome"] == "sendable"
     told = compliance.get(f"{path}/C-2").json
     assert (told["outcome"], told["rules"]) == ("excluded", ["consent.marketing.required"])
-    assert told["reasons"][0]["zh"] == "客户未同意接收此类信息"
+    assert told["reasons"][0]["zh"] == "您未同意通过in_app接收“offers”类信息，本行不予发送。"
     assert problem(compliance.get(f"{path}/nobody")) == (404, "not-found")
     assert problem(house.maker.get(f"{path}/C-1")) == (403, "forbidden")
 

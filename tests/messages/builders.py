@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 from sqlalchemy.orm import Session
 
-from loyalty import consent, customers, messages, staff
+from loyalty import consent, customers, messages, policy, staff
 from loyalty.consent import NewContact, NewEvent
 from loyalty.consent.rules import NOTICE_FIELDS
 from loyalty.customers import NewCustomer
@@ -26,6 +26,7 @@ from loyalty.messages.commands import send_due
 from loyalty.messages.handover import Gateway, Kind, Receipt
 from loyalty.messages.jobs import dispatch_all
 from loyalty.messages.rules import Message
+from loyalty.settings import settings
 from loyalty.web import Caller
 
 POINTS = "points-expiring"
@@ -121,7 +122,13 @@ def add_customers(count: int = 1, **changed: Any) -> list[int]:
 
 
 def open_purposes(session: Session) -> None:
-    """Open a purpose that is marketing and one that is not, each with a notice in force."""
+    """Open a purpose that is marketing and one that is not, each with a notice in force.
+
+    Put the shipped policy pack in force, too: without one nothing is decided.
+    """
+    keys, pack = settings().keys, policy.SHIPPED.read_text("utf-8")
+    policy.create_policy_key(keys)
+    policy.enact(session, keys, pack, policy.sign_pack(keys, pack), "test")
     bank = staff.add_unit(session, CALLER, "head_office", "总行").id
     for code, is_marketing in (("service", False), ("marketing", True)):
         purpose = consent.open_purpose(

@@ -55,8 +55,8 @@ def test_a_decision_holds_every_rule_and_its_inputs(both: Database) -> None:
         "SELECT verdict, results, inputs, approval FROM loyalty.decisions",
     )
     assert (verdict, approval) == ("ALLOW", None)
-    assert results["consent.marketing.required"] == "n.a."
-    assert results["gate.stopped"] == "pass"
+    assert results["consent.marketing.required"] == "n/a"
+    assert results["gov.gate-up"] == "passes"
     assert inputs["template"]["class"] == "service"
     assert "王1" not in str(inputs)
     assert "13800000001" not in str(inputs)
@@ -68,4 +68,4 @@ def test_whom_nothing_reaches_is_not_written_to(both: Database) -> None:
     ask(customer, channel="email")
     assert decide().denied == 1
     ((rule,),) = rows(both.superuser_url, "SELECT primary_rule FROM loyalty.decisions")
-    assert rule == "contact.known"
+    assert rule == "contact.verified"

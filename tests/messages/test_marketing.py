@@ -81,8 +81,8 @@ def test_agreeing_to_one_channel_is_not_agreeing_to_another(
 @pytest.mark.parametrize(
     ("changed", "rule"),
     [
-        ({"release_id": None}, "release.approved"),
-        ({"origin_digest": b"\x02" * 32}, "release.unchanged"),
+        ({"release_id": None}, "gov.maker-checker"),
+        ({"origin_digest": b"\x02" * 32}, "gov.maker-checker"),
     ],
 )
 def test_without_the_approved_release_nothing_leaves(
@@ -100,7 +100,7 @@ def test_a_version_that_was_not_released_does_not_leave(
     add_template(MARKETING, contents=contents)
     offer(customer, release)
     decide()
-    assert reason(both) == ("DENY", "release.unchanged")
+    assert reason(both) == ("DENY", "gov.maker-checker")
 
 
 def test_what_was_changed_after_approval_is_not_released(customer: int) -> None:
@@ -113,7 +113,7 @@ def test_an_approval_that_is_over_lets_nothing_leave(both: Database, customer: i
     over = {"starts_at": NOW - timedelta(days=31), "expires_at": NOW - timedelta(days=1)}
     offer(customer, add_release(add_template(MARKETING), **over))
     decide()
-    assert reason(both) == ("DENY", "release.in-force")
+    assert reason(both) == ("DENY", "gov.approval-expiry")
 
 
 def fact(customer: int, kind: str, value: str) -> None:
@@ -132,10 +132,28 @@ def fact(customer: int, kind: str, value: str) -> None:
         ("restricted", "yes", {}, "erasure.stop-processing"),
         ("age_band", "UNDER_14", {}, "minor.under14"),
         ("age_band", "UNDER_18", {}, "minor.no-automated-marketing"),
-        ("capacity", "LIMITED", {}, "suit.capacity"),
+        ("capacity", "LIMITED", {"product": "credit"}, "suit.capacity"),
         ("distress", "yes", {"product": "credit"}, "situation.distress"),
         ("risk_grade", "2", {"risk_grade": 3}, "suit.risk-match"),
-        ("open_complaints", "0", {"separately": (("partner", 3),)}, "consent.separate"),
+        (
+            "open_complaints",
+            "0",
+            {"separately": (("partner-sharing", 3),)},
+            "consent.separate.third-party",
+        ),
+        (
+            "open_complaints",
+            "0",
+            {"separately": (("financial-info-for-marketing", 0),)},
+            "consent.fin-info-for-marketing",
+        ),
+        (
+            "open_complaints",
+            "0",
+            {"separately": (("sensitive-data", 0),)},
+            "consent.separate.sensitive",
+        ),
+        ("open_complaints", "0", {"separately": (("cross-border", 0),)}, "data.cross-border"),
     ],
 )
 def test_what_the_bank_knows_holds_marketing_back(
@@ -177,7 +195,8 @@ def test_at_night_a_message_waits_for_the_morning(
 ) -> None:
     hour = (23 - datetime.now(UTC).hour) % 24
     night = f"Etc/GMT{-hour:+d}" if hour <= 12 else f"Etc/GMT{24 - hour:+d}"
-    offer(customer, release, zone=night)
+    say(customer, channel="EMAIL")
+    offer(customer, release, zone=night, channel="email")
     assert decide().deferred == 1
     assert reason(both) == ("DEFER", "time.quiet-hours")
     assert (decide().total, send()) == (0, 0)
@@ -190,7 +209,7 @@ def test_a_stop_holds_everything_until_it_is_lifted(
         messages.stop(session, CALLER, "release", str(release), "incident")
     offer(customer, release)
     decide()
-    assert reason(both) == ("DENY", "gate.stopped")
+    assert reason(both) == ("DENY", "time.blackout")
     with transaction() as session:
         messages.resume(session, CALLER, "release", str(release), "mended")
     offer(customer, release, "m2")

@@ -178,7 +178,7 @@ def test_a_word_by_text_message_refuses_the_channel(
     offer(customer, release, channel="sms")
     decide()
     query = "SELECT primary_rule FROM loyalty.decisions"
-    assert rows(both.superuser_url, query) == [("suppress.active",)]
+    assert rows(both.superuser_url, query) == [("consent.no-rename",)]
     assert rows(both.superuser_url, "SELECT count(*) FROM loyalty.optout_events") == [(1,)]
 
 
@@ -198,7 +198,9 @@ BOUNCE = (
 )
 
 
-@pytest.mark.parametrize(("status", "rule"), [("5.1.1", "suppress.active"), ("4.2.2", None)])
+@pytest.mark.parametrize(
+    ("status", "rule"), [("5.1.1", "suppress.deceased-or-legal"), ("4.2.2", None)]
+)
 def test_mail_that_comes_back_for_good_stops_the_address(
     both: Database, customer: int, status: str, rule: str | None
 ) -> None:

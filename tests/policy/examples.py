@@ -5,8 +5,9 @@ makes the rule pass (not merely not apply), the second makes it fire.
 """
 
 import copy
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 NOW = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
 AGO = NOW - timedelta(days=30)
@@ -75,10 +76,18 @@ CLEAN: dict[str, Any] = {
         "distress": False,
         "personalisation_off": False,
         "hours": None,
+        "topics_off": frozenset({"travel"}),
         "weekly_cap": None,
-        "sent_1d": 0,
-        "sent_7d": 1,
-        "local_time": time(10, 0),
+        "sent": [NOW - timedelta(days=2)],
+        "zone": ZoneInfo("UTC"),
+    },
+    "request": {
+        "asked_at": NOW - timedelta(hours=1),
+        "expires_at": LATER,
+        "is_composed": True,
+        "topics": ["cars"],
+        "quiet": None,
+        "caps": {},
     },
     "permit": {"issued_at": NOW - timedelta(seconds=5)},
     "content": {
@@ -176,6 +185,7 @@ CLEAN: dict[str, Any] = {
         "maker": "stf_1",
         "approvers": ["stf_2"],
         "hashes_match": True,
+        "approved_from": AGO,
         "approved_until": LATER,
         "pack_matches": True,
         "preview_at": NOW - timedelta(hours=2),
@@ -311,8 +321,11 @@ EXAMPLES: dict[str, tuple[Patch, Patch]] = {
         {**SERVICE, SAYS: ["您的账单已出,点击领券立减20元。"]},
     ),
     "msg.link.own-platform": ({}, {"message.link_hosts": ["shop.example"]}),
-    "time.quiet-hours": ({}, {"recipient.local_time": time(7, 59)}),
-    "freq.cap": ({}, {"recipient.sent_1d": 1}),
+    "time.quiet-hours": ({}, {"recipient.zone": ZoneInfo("Etc/GMT+3")}),
+    "freq.cap": ({}, {"recipient.sent": [NOW - timedelta(hours=23)]}),
+    "request.expired": ({}, {"request.expires_at": NOW}),
+    "msg.composed": ({}, {"request.is_composed": False}),
+    "preference.topic": ({}, {"request.topics": ["cars", "travel"]}),
     "time.blackout": ({}, {"gate.blackout": True}),
     "situation.complaint-open": ({}, {"recipient.open_complaints": 1}),
     "situation.distress": (

@@ -134,7 +134,7 @@ def test_the_command_line_makes_the_key_signs_and_enacts(database: Database) -> 
         "in force from 2026-09-30"
         in run(main, ["policy", "enact", "--signature", signature]).output
     )
-    assert in_force(START).version == "cn-2026.10"
+    assert in_force(START).version == "cn-2026.11"
     assert len(trail("policy.enacted")) == 1
     assert run(main, ["policy", "install"]).exit_code == 0
 
@@ -155,7 +155,7 @@ def test_staff_see_the_rules_in_force_and_compliance_puts_a_signed_pack_in_force
     assert lawyer.post("/v1/policy/packs", good).status_code == 201
     found = viewer.get("/v1/policy/rules").get_json()
     assert found["pack"] == viewer.get("/v1/policy/pack").get_json()
-    assert (found["pack"]["version"], len(found["rules"])) == ("cn-2026.10", 111)
+    assert (found["pack"]["version"], len(found["rules"])) == ("cn-2026.11", 114)
     cap = next(rule for rule in found["rules"] if rule["id"] == "freq.cap")
     assert cap["parameters"] == {"in_1_day": 1, "in_7_days": 3}
     assert cap["reason"]["en"] and cap["status"] == "enforced"
