@@ -26,7 +26,11 @@ ON CONFLICT (subject) DO UPDATE SET
 RETURNING tries
 """)
 _FORGET = text("DELETE FROM loyalty.sign_in_attempts WHERE subject = :subject")
-_PURGE = text("DELETE FROM loyalty.sign_in_attempts WHERE since < now() - :window")
+_PURGE = text(
+    "DELETE FROM loyalty.sign_in_attempts WHERE subject IN (SELECT subject"
+    " FROM loyalty.sign_in_attempts WHERE since < now() - :window"
+    " LIMIT :most FOR UPDATE SKIP LOCKED)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +53,10 @@ def forget(session: Session, door: Door) -> None:
     session.execute(_FORGET, {"subject": _subject(door.account)})
 
 
-def purge(session: Session) -> int:
-    """Delete counts that no longer matter; return how many went."""
-    return session.execute(_PURGE, {"window": WINDOW}).rowcount  # type: ignore[attr-defined,no-any-return]
+def purge(session: Session, *, most: int) -> int:
+    """Delete up to `most` counts that no longer matter; return how many went."""
+    asked = {"window": WINDOW, "most": most}
+    return session.execute(_PURGE, asked).rowcount  # type: ignore[attr-defined,no-any-return]
 
 
 def _count(session: Session, name: str) -> int:

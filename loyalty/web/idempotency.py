@@ -53,6 +53,12 @@ _DROP_MANY = (
     "DELETE FROM loyalty.idempotency_keys AS row USING unnest(%s::text[], %s::text[])"
     " AS dropped (caller, key) WHERE row.caller = dropped.caller AND row.key = dropped.key"
 )
+_PURGE = text(
+    "DELETE FROM loyalty.idempotency_keys AS row USING (SELECT caller, key"
+    " FROM loyalty.idempotency_keys WHERE created_at < now() - make_interval(days => :days)"
+    " LIMIT :most FOR UPDATE SKIP LOCKED) AS old"
+    " WHERE row.caller = old.caller AND row.key = old.key"
+)
 
 
 class Kept(NamedTuple):
@@ -171,9 +177,7 @@ def _dump(headers: Mapping[str, str]) -> str | None:
     return orjson.dumps(dict(headers)).decode() if headers else None
 
 
-def purge(session: Session) -> int:
-    """Delete the answers older than the published 30 days; return how many went."""
-    statement = text(
-        "DELETE FROM loyalty.idempotency_keys WHERE created_at < now() - make_interval(days => :d)"
-    )
-    return session.execute(statement, {"d": KEPT_DAYS}).rowcount  # type: ignore[attr-defined,no-any-return]
+def purge(session: Session, *, most: int) -> int:
+    """Delete up to `most` answers older than the published 30 days; return how many went."""
+    asked = {"days": KEPT_DAYS, "most": most}
+    return session.execute(_PURGE, asked).rowcount  # type: ignore[attr-defined,no-any-return]

@@ -46,7 +46,10 @@ WHERE kind = :kind AND subject_id = :subject AND ended_at IS NULL
     AND (CAST(:id AS bigint) IS NULL OR id = :id)
 RETURNING id
 """)
-_PURGE = text("DELETE FROM loyalty.browser_sessions WHERE ends_at < now() - :kept")
+_PURGE = text(
+    "DELETE FROM loyalty.browser_sessions WHERE id IN (SELECT id FROM loyalty.browser_sessions"
+    " WHERE ends_at < now() - :kept LIMIT :most FOR UPDATE SKIP LOCKED)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +126,10 @@ def end(session: Session, kind: str, subject_id: int, session_id: int | None = N
     return len(session.execute(_END, asked).all())
 
 
-def purge(session: Session) -> int:
-    """Delete sessions that ended long ago; return how many went."""
-    return session.execute(_PURGE, {"kept": KEPT}).rowcount  # type: ignore[attr-defined,no-any-return]
+def purge(session: Session, *, most: int) -> int:
+    """Delete up to `most` sessions that ended long ago; return how many went."""
+    asked = {"kept": KEPT, "most": most}
+    return session.execute(_PURGE, asked).rowcount  # type: ignore[attr-defined,no-any-return]
 
 
 def digest(secret: str) -> bytes:
