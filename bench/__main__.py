@@ -37,6 +37,7 @@ SECTIONS = (
     "growth",
 )
 FUNCTION, PING = "one database function", "GET /v1/ping"
+SHOPS = 4  # partners that redeem at once
 USUAL = SECTIONS[:-1]  # growth fills a large ledger first, which takes minutes
 
 
@@ -225,14 +226,19 @@ def _issue(database: Database, size: int) -> list[Figure]:
 
 
 def _redeem(database: Database, rounds: int, seconds: float) -> list[Figure]:
-    world = coupons.build_world(20_000)
+    world = coupons.build_world(20_000, SHOPS)
     # One client stands for all tills of a partner here, far above what one may ask a minute.
     environ = {**_environ(), "DATABASE_URL": database.web_url, "QUANYI_RATES": "off"}
+    figures = []
     with http.serve(environ) as port:
-        arguments = {**world, "port": port, "environ": _environ()}
-        ours, limit = "bench.coupons:call_redeem", "bench.http:call_ping"
-        rates = _take_turns(rounds, seconds, ours, limit, arguments, (2, 8))
-    return [Figure("POST one redemption over HTTP", "requests/s", *rates, PING, wanted=0.25)]
+        for shops in (1, SHOPS):
+            tills = world["tills"][:shops]
+            arguments = {**world, "tills": tills, "port": port, "environ": _environ()}
+            ours, limit = "bench.coupons:call_redeem", "bench.http:call_ping"
+            rates = _take_turns(rounds, seconds, ours, limit, arguments, (2, 8))
+            name = "POST one redemption over HTTP" + (f", {shops} partners" if shops > 1 else "")
+            figures.append(Figure(name, "requests/s", *rates, PING, wanted=0.25))
+    return figures
 
 
 def _import(servers: Servers, rounds: int) -> list[Figure]:

@@ -107,16 +107,22 @@ def copy_again(url: str) -> float:
         return time.perf_counter() - started
 
 
-def build_world(count: int) -> dict[str, Any]:
-    """Set up a partner's till and coupons to redeem; return a token and the codes."""
-    programme, series = open_series()
+def _open_till(code: str) -> tuple[int, str]:
+    """Open a partner with an outlet and a system; return the system's number and the outlet."""
     with transaction() as session:
-        partner = partners.open_partner(session, BENCH, "bench", name_zh="测试", name_en="Bench")
+        partner = partners.open_partner(session, BENCH, code, name_zh="测试", name_en="Bench")
         outlet = partners.open_outlet(
             session, BENCH, partner, "main", name_zh="店", name_en="Shop", address="—"
         )
         scopes = ["coupons:check", "coupons:redeem"]
-        client = partners.add_credential(session, BENCH, partner, "bench", scopes)
+        client = partners.add_credential(session, BENCH, partner, code, scopes)
+    return client, ids.encode("otl", outlet)
+
+
+def build_world(count: int, shops: int) -> dict[str, Any]:
+    """Set up `shops` partners with a till each, and coupons to redeem at any of them."""
+    programme, series = open_series()
+    tills = [_open_till(f"bench{number}") for number in range(shops)]
     with transaction() as session:
         batch = batches.start_batch(session, series, "bench", count, "bench")
     outbox.advance(batches.KIND, 120)
@@ -125,28 +131,29 @@ def build_world(count: int) -> dict[str, Any]:
         while found := batches.read_codes(session, batch.id, after):
             codes += [code for _, code, _ in found]
             after = found[-1][0]
-        token = staff.issue_client_token(session.get_one(Client, client)).token
+        tokens = [
+            (staff.issue_client_token(session.get_one(Client, client)).token, outlet)
+            for client, outlet in tills
+        ]
     engine().dispose()
-    return {
-        "token": token,
-        "codes": codes,
-        "outlet": ids.encode("otl", outlet),
-        "programme": programme.code,
-    }
+    return {"token": tokens[0][0], "tills": tokens, "codes": codes, "programme": programme.code}
 
 
-def call_redeem(*, port: int, token: str, codes: list[str], outlet: str, **_: Any) -> Call:
+def call_redeem(*, port: int, tills: list[tuple[str, str]], codes: list[str], **_: Any) -> Call:
     """Return a call that redeems one coupon after the other and undoes nothing.
 
-    A coupon of the series can be used a fen at a time, so no round runs out of coupons.
+    Callers stand at one of the tills each. A coupon of the series can be used a fen at a time,
+    so no round runs out of coupons.
     """
-    browser, lock = _Browser(port, token), threading.Lock()
+    browsers = [(_Browser(port, token), outlet) for token, outlet in tills]
+    lock = threading.Lock()
     prefix, numbers = uuid.uuid4().hex[:12], itertools.count()
     turn = itertools.cycle(random.sample(range(len(codes)), len(codes)))
 
-    def call(_: int) -> int:
+    def call(caller: int) -> int:
         with lock:
             place, key = next(turn), f"{prefix}-{next(numbers)}"
+        browser, outlet = browsers[caller % len(browsers)]
         body = {
             "reference": key,
             "outlet_id": outlet,

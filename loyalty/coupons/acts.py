@@ -13,26 +13,27 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from loyalty.coupons.checking import Desk
+from loyalty.database import fetch
 from loyalty.programmes import Programme
 from loyalty.web import Refused
 
 HOLD, RELEASE, REDEMPTION = "hold", "release", "redemption"
 VOID, REVERSAL, LATE = "void", "reversal", "late"
 
-WRITE = text("""
+WRITE = """
 WITH acts AS (
     INSERT INTO loyalty.redemptions (kind, programme_id, partner_id, outlet_id, client, reference,
         digest, follows, basket, discount, worth, ours, reason, lapses_at, occurred_at)
-    SELECT kind, :programme, :partner, outlet, :client, reference, decode(digest, 'hex'), follows,
-        basket, discount, worth, ours, reason, lapses_at, occurred_at
-    FROM json_to_recordset(CAST(:acts AS json)) AS act (kind text, outlet bigint, reference text,
+    SELECT kind, %(programme)s, %(partner)s, outlet, %(client)s, reference, decode(digest, 'hex'),
+        follows, basket, discount, worth, ours, reason, lapses_at, occurred_at
+    FROM json_to_recordset(%(acts)s::json) AS act (kind text, outlet bigint, reference text,
         digest text, follows bigint, basket bigint, discount bigint, worth bigint, ours bigint,
         reason text, lapses_at timestamptz, occurred_at timestamptz)
     ON CONFLICT (partner_id, kind, reference) DO NOTHING
     RETURNING id, reference, recorded_at
 ), steps AS (
     SELECT step.*, acts.id AS redemption_id
-    FROM json_to_recordset(CAST(:steps AS json)) AS step (reference text, coupon_id bigint,
+    FROM json_to_recordset(%(steps)s::json) AS step (reference text, coupon_id bigint,
         seq integer, kind text, state text, discount bigint, worth bigint, ours bigint,
         remaining bigint, use_day date, reason text, held_until timestamptz)
     JOIN acts ON acts.reference = step.reference
@@ -49,13 +50,13 @@ WITH acts AS (
     FROM steps WHERE c.id = steps.coupon_id RETURNING c.id
 ), counted AS (
     UPDATE loyalty.coupon_counters k SET used = k.used + uses.used
-    FROM json_to_recordset(CAST(:uses AS json)) AS uses (series_id integer, period text,
+    FROM json_to_recordset(%(uses)s::json) AS uses (series_id integer, period text,
         used bigint)
     WHERE k.series_id = uses.series_id AND k.counted = 'used' AND k.whose = 'all'
         AND k.period = uses.period
 )
 SELECT id, reference, recorded_at FROM acts
-""")
+"""
 LINES = text("""
 SELECT e.redemption_id, e.coupon_id, e.kind, s.code AS series, c.version, c.series_id, e.discount,
     e.worth, e.ours, e.remaining, e.use_day
@@ -144,7 +145,8 @@ def write_acts(
     for step in steps:
         if step["counts"]:
             uses[step["series_id"], step["use_day"]] += step["counts"]
-    rows = session.execute(
+    rows = fetch(
+        session,
         WRITE,
         {
             "programme": programme.id,

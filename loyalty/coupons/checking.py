@@ -22,6 +22,7 @@ from loyalty.coupons import codes, rules
 from loyalty.coupons.issuance import PLACE, digest_code
 from loyalty.coupons.rules import Answer, Held, Line, Till
 from loyalty.coupons.series import Series, find_versions
+from loyalty.database import fetch
 from loyalty.programmes import Programme
 
 _COUPONS = """
@@ -32,11 +33,20 @@ SELECT c.id, c.series_id, c.version, c.digest, c.customer_id, c.state, c.seq, c.
         ORDER BY h.number DESC LIMIT 1), false) AS is_halted
 FROM loyalty.coupons c JOIN loyalty.coupon_series s ON s.id = c.series_id
 LEFT JOIN loyalty.customers k ON k.id = c.customer_id
-WHERE s.programme_id = :programme AND (c.digest = ANY(:digests) OR c.id = ANY(:numbers))
+WHERE s.programme_id = %(programme)s AND (c.digest = ANY(%(digests)s) OR c.id = ANY(%(numbers)s))
 ORDER BY c.id
 """
-SHOWN = text(_COUPONS)
-LOCKED = text(f"{_COUPONS} FOR NO KEY UPDATE OF c")
+LOCKED = f"{_COUPONS} FOR NO KEY UPDATE OF c"
+# What is read once the coupons are locked: a statement that waits keeps its old moment. From
+# here on those who wait for each other wait for a partner's log, some milliseconds each, so a
+# list of requests need not be as impatient as for a coupon that somebody holds.
+THEN = """
+SELECT set_config('lock_timeout', '1s', true), clock_timestamp() AS now, (
+    SELECT coalesce(json_agg(json_build_array(reference, id, encode(digest, 'hex'))), '[]')
+    FROM loyalty.redemptions
+    WHERE partner_id = %(partner)s AND kind = %(kind)s AND reference = ANY(%(references)s)
+) AS known
+"""
 HELD = text("""
 SELECT r.id, e.coupon_id FROM loyalty.redemptions r
 JOIN loyalty.coupon_events e ON e.redemption_id = r.id
@@ -123,6 +133,7 @@ UNKNOWN = Verdict(None, Answer(("unknown-coupon",)))
 class Shelf:
     """The coupons that tickets show, as they stand; drafts change them as they are made.
 
+    `known` are the partner's earlier acts under the tickets' references: number and digest.
     `used` counts today's uses of the series that limit them.
     """
 
@@ -132,6 +143,7 @@ class Shelf:
     digests: dict[tuple[str, int | None], bytes | None]
     series: Mapping[tuple[int, int], Series]
     holds: dict[int, set[int]]
+    known: Mapping[str, tuple[int, bytes]]
     used: dict[tuple[int, str], int] = field(default_factory=dict)
 
     @property
@@ -200,7 +212,7 @@ def check(
     session: Session, programme: Programme, desk: Desk, ticket: Ticket, at: datetime | None = None
 ) -> list[Verdict]:
     """Return for each coupon why it may be redeemed or why not, and what it would take off."""
-    shelf = read_shelf(session, programme, desk, [ticket], lock=False)
+    shelf = read_shelf(session, programme, desk, [ticket])
     return shelf.decide(desk, ticket, at or shelf.now)
 
 
@@ -209,10 +221,12 @@ def read_shelf(
     programme: Programme,
     desk: Desk,
     tickets: Sequence[Ticket],
-    *,
-    lock: bool,
+    kind: str | None = None,
 ) -> Shelf:
-    """Read the coupons that tickets show; with `lock` nobody else changes them until the end."""
+    """Read the coupons that tickets show.
+
+    With the `kind` of what is to be done nobody else changes them until the end.
+    """
     digests = _digest_all(tickets)
     holds = _find_holds(session, desk, tickets)
     asked = {
@@ -220,14 +234,21 @@ def read_shelf(
         "digests": [digest for digest in digests.values() if digest is not None],
         "numbers": [number for numbers in holds.values() for number in numbers],
     }
-    rows = session.execute(LOCKED if lock else SHOWN, asked).all()
+    rows = fetch(session, _COUPONS if kind is None else LOCKED, asked)
     series = find_versions(session, {(row.series_id, row.version) for row in rows})
-    # After the locks: while it waited for them, a statement's own clock stood still.
-    now = session.execute(NOW).scalar_one()
+    references = [ticket.reference for ticket in tickets]
+    asked = {"partner": desk.partner_id, "kind": kind, "references": references}
+    (then,) = fetch(session, THEN, asked)
     shelf = Shelf(
-        now, programme.zone, {bytes(row.digest): row for row in rows}, digests, series, holds
+        then.now,
+        programme.zone,
+        {bytes(row.digest): row for row in rows},
+        digests,
+        series,
+        holds,
+        {reference: (number, bytes.fromhex(digest)) for reference, number, digest in then.known},
     )
-    _read_uses(session, shelf, lock)
+    _read_uses(session, shelf, lock=kind is not None)
     return shelf
 
 
@@ -252,7 +273,7 @@ def _digest_all(tickets: Sequence[Ticket]) -> dict[tuple[str, int | None], bytes
     return digests
 
 
-def _read_uses(session: Session, shelf: Shelf, lock: bool) -> None:
+def _read_uses(session: Session, shelf: Shelf, *, lock: bool) -> None:
     limited = {
         key[0]: series.terms.uses_per_day
         for row in shelf.rows.values()

@@ -7,17 +7,18 @@ guesses day and night on all partners' accounts one hit in more than a hundred m
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from loyalty.database import fetch
 from loyalty.web import Refused
 
 A_PARTNER = 100  # unknown codes a minute: a till that reads badly stays far below
 EVERYBODY = 1_000
 _KEPT = "1 hour"
 
-READ = text("""
+READ = """
 SELECT coalesce(sum(guesses), 0) AS everybody,
-    coalesce(sum(guesses) FILTER (WHERE partner_id = :partner), 0) AS theirs
+    coalesce(sum(guesses) FILTER (WHERE partner_id = %(partner)s), 0) AS theirs
 FROM loyalty.coupon_guesses WHERE minute = date_trunc('minute', clock_timestamp())
-""")
+"""
 COUNT = text("""
 INSERT INTO loyalty.coupon_guesses AS g (minute, partner_id, guesses)
 VALUES (date_trunc('minute', clock_timestamp()), :partner, :guesses)
@@ -31,7 +32,7 @@ DELETE FROM loyalty.coupon_guesses WHERE minute < clock_timestamp() - interval '
 
 def refuse_guessers(session: Session, partner_id: int) -> None:
     """Return where few unknown codes were asked about. Raises `Refused`: `too-many-requests`."""
-    found = session.execute(READ, {"partner": partner_id}).one()
+    (found,) = fetch(session, READ, {"partner": partner_id})
     if found.theirs >= A_PARTNER or found.everybody >= EVERYBODY:
         raise Refused("too-many-requests", headers={"Retry-After": "60"})
 

@@ -23,9 +23,9 @@ from loyalty.coupons.series import SOURCE, Series
 from loyalty.programmes import Programme
 from loyalty.web import Refused, ids
 
-KNOWN = text("""
-SELECT id, reference, digest FROM loyalty.redemptions
-WHERE partner_id = :partner AND kind = :kind AND reference = ANY(:references)
+FIND = text("""
+SELECT id FROM loyalty.redemptions
+WHERE partner_id = :partner AND kind = :kind AND reference = :reference
 """)
 
 
@@ -50,8 +50,8 @@ def redeem(
     """Redeem each ticket's coupons, all or none of a ticket, and return an outcome for each.
 
     What the partner is owed is posted with it. Refuses, ticket by ticket: `coupon-unknown`,
-    `coupon-refused`, `reference-reused`, or a code of the ledger. With `at` the coupons were
-    accepted then, without a network.
+    `coupon-refused`, `reference-reused`. With `at` the coupons were accepted then, without a
+    network. Raises `Refused` with a code of the ledger, for all tickets: send each alone then.
     """
     return _do(session, programme, desk, tickets, _Plan(REDEMPTION, at=at))
 
@@ -118,8 +118,8 @@ def _marks(ticket: Ticket) -> set[object]:
 def _do_round(
     session: Session, programme: Programme, desk: Desk, tickets: Sequence[Ticket], plan: _Plan
 ) -> list[Outcome]:
-    shelf = read_shelf(session, programme, desk, tickets, lock=True)
-    outcomes, fresh = _find_earlier(session, desk, plan.kind, tickets)
+    shelf = read_shelf(session, programme, desk, tickets, plan.kind)
+    outcomes, fresh = _find_earlier(session, shelf, tickets)
     drafts: list[_Draft] = []
     for ticket in fresh:
         draft = _draft(shelf, desk, ticket, plan)
@@ -127,29 +127,27 @@ def _do_round(
             outcomes[ticket.reference] = draft
         else:
             drafts.append(draft)
-    drafts = _post(session, drafts, outcomes)
     outcomes.update(_write(session, programme, desk, drafts))
+    # Last, right before the commit: everybody who redeems for this partner waits for its log.
+    _post(session, drafts)
     return [outcomes[ticket.reference] for ticket in tickets]
 
 
 def _find_earlier(
-    session: Session, desk: Desk, kind: str, tickets: Sequence[Ticket]
+    session: Session, shelf: Shelf, tickets: Sequence[Ticket]
 ) -> tuple[dict[str, Outcome], list[Ticket]]:
     """Return the outcomes of tickets whose reference is known, and the tickets that are new."""
-    references = [ticket.reference for ticket in tickets]
-    asked = {"partner": desk.partner_id, "kind": kind, "references": references}
-    known = {row.reference: row for row in session.execute(KNOWN, asked)}
-    same = {
-        x.reference
-        for x in tickets
-        if x.reference in known and bytes(known[x.reference].digest) == x.digest()
-    }
-    acts = read_acts(session, [known[reference].id for reference in same])
-    outcomes: dict[str, Outcome] = {
-        reference: acts[row.id] if reference in same else Rejected("reference-reused")
-        for reference, row in known.items()
-    }
-    return outcomes, [ticket for ticket in tickets if ticket.reference not in known]
+    outcomes: dict[str, Outcome] = {}
+    same: dict[str, int] = {}
+    for ticket in tickets:
+        number, digest = shelf.known.get(ticket.reference, (0, b""))
+        if digest == ticket.digest():
+            same[ticket.reference] = number
+        elif number:
+            outcomes[ticket.reference] = Rejected("reference-reused")
+    acts = read_acts(session, same.values())
+    outcomes.update((reference, acts[number]) for reference, number in same.items())
+    return outcomes, [ticket for ticket in tickets if ticket.reference not in shelf.known]
 
 
 def _draft(shelf: Shelf, desk: Desk, ticket: Ticket, plan: _Plan) -> _Draft | Rejected:
@@ -250,25 +248,12 @@ def owing_reference(reference: str, coupon_id: int) -> str:
     return f"{reference}:{ids.encode('cpn', coupon_id)}"
 
 
-def _post(session: Session, drafts: Sequence[_Draft], outcomes: dict[str, Outcome]) -> list[_Draft]:
-    """Post what partners are owed; return the drafts that the ledger did not refuse."""
+def _post(session: Session, drafts: Sequence[_Draft]) -> None:
+    """Post what partners are owed. Raises `Refused` where the ledger refuses one: then all."""
     owings = [owing for draft in drafts for owing in draft.owings]
-    if not owings:
-        return list(drafts)
-    posted = iter(ledger.post(session, partners.owe(session, owings)))
-    going_on = []
-    for draft in drafts:
-        refusals = [
-            one for one in [next(posted) for _ in draft.owings] if isinstance(one, ledger.Refusal)
-        ]
-        if refusals and len(draft.owings) > 1:
-            # Its neighbours in the same ticket are posted already: nothing of this may last.
-            raise Refused(refusals[0].code)
-        if refusals:
-            outcomes[draft.ticket.reference] = Rejected(refusals[0].code)
-        else:
-            going_on.append(draft)
-    return going_on
+    for one in ledger.post(session, partners.owe(session, owings)):
+        if isinstance(one, ledger.Refusal):
+            raise Refused(one.code)
 
 
 def _write(
@@ -304,6 +289,6 @@ def _done(draft: _Draft, desk: Desk, row: Any) -> Act:
 
 def find_act(session: Session, desk: Desk, kind: str, reference: str) -> int | None:
     """Return the number of what a desk's partner did under a reference, if it did."""
-    asked = {"partner": desk.partner_id, "kind": kind, "references": [reference]}
-    row = session.execute(KNOWN, asked).one_or_none()
-    return None if row is None else int(row.id)
+    asked = {"partner": desk.partner_id, "kind": kind, "reference": reference}
+    found: int | None = session.scalar(FIND, asked)
+    return found

@@ -110,7 +110,7 @@ def post_hold(session: Session, calls: Sequence[Call]) -> list[dict[str, Any] | 
     answer=CouponActSchema,
     status=201,
     idempotent=True,
-    signed=partners.check_signature,
+    signed=partners.SIGNED,
     summary=("核销券", "Redeem coupons"),
     problems=("hold-gone", "currency-not-settled", *_REFUSALS),
     together=lambda caller, body: (
@@ -177,7 +177,7 @@ def post_release(
     answer=CouponActSchema,
     status=201,
     idempotent=True,
-    signed=partners.check_signature,
+    signed=partners.SIGNED,
     summary=("当日作废核销", "Void a redemption of today"),
     problems=("too-late-to-void", "already-reversed", "reference-reused", "programme-needed"),
 )
@@ -201,7 +201,7 @@ def post_void(
     answer=CouponActSchema,
     status=201,
     idempotent=True,
-    signed=partners.check_signature,
+    signed=partners.SIGNED,
     summary=("撤销核销", "Reverse a redemption"),
     problems=("already-reversed", "reference-reused", "programme-needed"),
 )
@@ -228,7 +228,7 @@ def post_coupon_reversal(
     answer=ReconciledListSchema,
     status=201,
     idempotent=True,
-    signed=partners.check_signature,
+    signed=partners.SIGNED,
     summary=("补报离线核销", "Report what was redeemed without a network"),
     problems=("currency-not-settled", *_AT_A_COUNTER),
 )

@@ -17,7 +17,7 @@ from loyalty.partners.permission import Counter, admit, may_use
 from loyalty.partners.queries import read_partner
 from loyalty.partners.rules import split
 from loyalty.partners.sandbox import sandbox_answer
-from loyalty.partners.signatures import check_signature
+from loyalty.partners.signatures import SIGNED
 from loyalty.partners.staffing import (
     CounterClerk,
     add_clerk,
@@ -28,6 +28,7 @@ from loyalty.partners.staffing import (
 )
 
 __all__ = [
+    "SIGNED",
     "Accounts",
     "Counter",
     "CounterClerk",
@@ -40,7 +41,6 @@ __all__ = [
     "change_outlet",
     "change_password",
     "change_state",
-    "check_signature",
     "draw_secret",
     "find_accounts",
     "find_staff",

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from loyalty.database import fetch
 from loyalty.partners.models import ACTIVE
 from loyalty.partners.rules import is_open_at
 from loyalty.web import Caller, NotFound, Refused, ids
@@ -14,18 +14,18 @@ from loyalty.web import Caller, NotFound, Refused, ids
 _AT = """
 SELECT p.id AS partner_id, p.state, p.currency, o.is_open, o.opening_hours, o.zone, {columns}
 FROM loyalty.{table} c JOIN loyalty.partners p ON p.id = c.partner_id
-LEFT JOIN loyalty.outlets o ON o.id = :outlet AND o.partner_id = c.partner_id
+LEFT JOIN loyalty.outlets o ON o.id = %(outlet)s AND o.partner_id = c.partner_id
 """
-_CLIENT = text(
+_CLIENT = (
     _AT.format(table="partner_clients", columns="c.series, c.outlets, c.signature_required")
-    + " WHERE c.client_id = :number"
+    + " WHERE c.client_id = %(number)s"
 )
-_CLERK = text(
+_CLERK = (
     _AT.format(
         table="partner_staff",
         columns="NULL AS series, ARRAY[c.outlet_id] AS outlets, false AS signature_required",
     )
-    + " WHERE c.id = :number AND c.is_enabled"
+    + " WHERE c.id = %(number)s AND c.is_enabled"
 )
 
 
@@ -75,5 +75,5 @@ def _read(session: Session, caller: Caller, outlet_id: int) -> Any:
     if query is None or caller.partner_id is None:
         return None
     asked = {"number": ids.decode(prefix, caller.id), "outlet": outlet_id}
-    row = session.execute(query, asked).one_or_none()
-    return row if row is not None and row.partner_id == caller.partner_id else None
+    rows = fetch(session, query, asked)
+    return rows[0] if rows and rows[0].partner_id == caller.partner_id else None

@@ -4,6 +4,7 @@ The library rebuilds what was signed and checks it; here stands what we demand: 
 covered, with whose key, how old, and that a nonce is used once.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,8 +21,9 @@ from joserfc.jwk import import_key
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from loyalty.database import driver
 from loyalty.web import Caller, Refused, ids
-from loyalty.web.messages import Message
+from loyalty.web.messages import Message, Signing
 
 COVERED = ("@method", "@target-uri", "content-digest", "idempotency-key")
 LONGEST_AGE = timedelta(seconds=300)
@@ -34,12 +36,10 @@ ALGORITHMS: dict[str, type[HTTPSignatureAlgorithm]] = {
 _ASKED = " ".join(f'"{name}"' for name in COVERED)
 ACCEPTED = {"Accept-Signature": f"quanyi=({_ASKED});created;keyid;nonce"}
 
-RULES = text("""
-SELECT c.signature_required, coalesce((
-    SELECT jsonb_agg(jsonb_build_array(k.kid, k.jwk)) FROM loyalty.client_keys k
-    WHERE k.client_id = c.client_id AND k.revoked_at IS NULL
-), '[]') AS keys
-FROM loyalty.partner_clients c WHERE c.client_id = :client
+REQUIRED = "SELECT signature_required FROM loyalty.partner_clients WHERE client_id = %s"
+KEYS = text("""
+SELECT k.kid, k.jwk FROM loyalty.client_keys k JOIN loyalty.partner_clients c USING (client_id)
+WHERE c.client_id = :client AND k.revoked_at IS NULL
 """)
 USE = text("""
 INSERT INTO loyalty.used_nonces (client_id, nonce, expires_at)
@@ -66,30 +66,42 @@ class OneKey(HTTPSignatureKeyResolver):
         return self.key if key_id == self.kid else None
 
     def resolve_private_key(self, key_id: str) -> Any:
-        """We sign nothing for partners."""
+        """Raise: the library's interface demands this method, and verifying never calls it."""
         raise NotImplementedError(key_id)
 
 
 def check_signature(session: Session, caller: Caller, message: Message) -> bool:
-    """Return whether a message of a partner's client is new; see `web.messages`.
+    """Return whether a signed message of a partner's client is new; see `web.messages`.
 
-    A client that is set to sign must; one that signs unasked must do it right. Others (staff,
-    clerks in their session) sign nothing. Raises `Refused` with `signature-required` or
-    `signature-invalid`.
+    A client that signs unasked must do it right as well. Others (staff, clerks in their session)
+    sign nothing. Raises `Refused` with `signature-invalid`.
     """
-    if not caller.id.startswith("cli_") or caller.partner_id is None:
-        return True
-    client = ids.decode("cli", caller.id)
-    rules = session.execute(RULES, {"client": client}).one_or_none()
-    is_signed = any(name.lower().startswith("signature") for name, _ in message.headers.items())
-    if not is_signed:
-        if rules is not None and rules.signature_required:
-            raise Refused("signature-required", headers=ACCEPTED)
+    client = _client_of(caller)
+    if client is None:
         return True
     if not message.url:
         raise Refused("signature-invalid", headers=ACCEPTED)
-    result = _verify(message, [] if rules is None else rules.keys)
-    return _use_up(session, client, result)
+    keys = session.execute(KEYS, {"client": client}).all()
+    return _use_up(session, client, _verify(message, keys))
+
+
+def refuse_unsigned(session: Session, caller: Caller) -> None:
+    """Return if the caller need not sign. Raises `Refused` with `signature-required`."""
+    client = _client_of(caller)
+    if client is None:
+        return
+    row = driver(session).execute(REQUIRED, (client,)).fetchone()
+    if row is not None and row[0]:
+        raise Refused("signature-required", headers=ACCEPTED)
+
+
+SIGNED = Signing(check_signature, refuse_unsigned)
+"""Calls that a partner's client signs, and has to where it is set so."""
+
+
+def _client_of(caller: Caller) -> int | None:
+    is_client = caller.id.startswith("cli_") and caller.partner_id is not None
+    return ids.decode("cli", caller.id) if is_client else None
 
 
 def forget_nonces(session: Session) -> None:
@@ -97,7 +109,7 @@ def forget_nonces(session: Session) -> None:
     session.execute(FORGET)
 
 
-def _verify(message: Message, keys: list[tuple[str, dict[str, Any]]]) -> VerifyResult:
+def _verify(message: Message, keys: Sequence[Any]) -> VerifyResult:
     for kid, jwk in keys:
         key: Any = import_key(jwk)
         verifier = Verifier(

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import orjson
 from flask import Blueprint, Response, current_app, request
 from marshmallow import Schema
+from sqlalchemy.orm import Session
 from werkzeug.exceptions import UnsupportedMediaType
 
 from loyalty.database import driver, reading, transaction
@@ -65,7 +66,7 @@ class Endpoint:
     media_type: str = JSON_TYPE
     form: type[Schema] | None = None
     refusals: Mapping[int, type[Schema]] = field(default_factory=dict)
-    signed: messages.CheckSignature | None = None
+    signed: messages.Signing | None = None
     tagged: bool = False
     edits: etags.ReadLocked | None = None
     needs_match: bool = True
@@ -128,7 +129,7 @@ def endpoint(
     reading: bool = False,
     upload: bool = False,
     together: Callable[[Caller, dict[str, Any]], Hashable] | None = None,
-    signed: messages.CheckSignature | None = None,
+    signed: messages.Signing | None = None,
     tagged: bool = False,
     edits: etags.ReadLocked | None = None,
     needs_match: bool = True,
@@ -152,7 +153,7 @@ def endpoint(
     `Refused` of that call.
 
     With `signed` the message's signature is checked before anything is done: see
-    `partners.check_signature`.
+    `partners.SIGNED`. Who has to sign and does not is refused in the transaction of the view.
 
     A GET that is `tagged` carries an `ETag`, and answers 304 to whoever has it already. A write
     `edits` what such a GET answers: `edits` holds the row and returns that answer, with which
@@ -265,7 +266,7 @@ def _compile(declared: Endpoint) -> Callable[..., Response]:
         caller = _find_caller(declared, arguments)
         raw = _read_body(declared) if declared.method in WRITES else b""
         claim = _read_claim(declared, caller, raw) if declared.idempotent else None
-        if claim is not None and declared.signed is not None:
+        if claim is not None and declared.signed is not None and messages.is_signed():
             earlier = messages.find_answer(declared.signed, caller, claim, raw)
             if earlier is not None:
                 return _replay(earlier)
@@ -283,7 +284,7 @@ def _compile(declared: Endpoint) -> Callable[..., Response]:
             return _answer(declared, _dump(declared, view(**arguments)))
         with open_session() as session:
             if claim is not None:
-                earlier = idempotency.take(session, claim)
+                earlier = _take(session, declared, caller, claim)
                 if earlier is not None:
                     return _replay(earlier)
             if takes_session:
@@ -305,6 +306,15 @@ def _run(declared: Endpoint, arguments: dict[str, Any]) -> idempotency.Kept:
     given = _dump(declared, declared.view(**arguments))
     tag = etags.tag_of(_encode(declared.edits(session, **path)))
     return given._replace(headers={**given.headers, "ETag": tag})
+
+
+def _take(
+    session: Session, declared: Endpoint, caller: Caller, claim: idempotency.Claim
+) -> idempotency.Kept | None:
+    """Claim the key for a caller who signed, or need not sign."""
+    if declared.signed is not None and not messages.is_signed():
+        declared.signed.refuse_unsigned(session, caller)
+    return idempotency.take(session, claim)
 
 
 def _receive(declared: Endpoint) -> Callable[..., Response]:
@@ -336,14 +346,15 @@ def _gather(
         caller = _find_caller(declared, {})
         raw = _read_body(declared)
         claim = _read_claim(declared, caller, raw)
-        if declared.signed is not None:
+        is_signed = declared.signed is not None and messages.is_signed()
+        if declared.signed is not None and is_signed:
             earlier = messages.find_answer(declared.signed, caller, claim, raw)
             if earlier is not None:
                 return _replay(earlier)
         if request.query_string:
             validation.load_query(None, request.args)
         body = validation.load_body(body_schema, strictjson.parse(raw))
-        call = Call(caller, body, claim, key_of(caller, body))
+        call = Call(caller, body, claim, key_of(caller, body), is_signed=is_signed)
         gatherer.run(call)
         assert call.answer is not None, "a call without a fault has an answer"
         return _replay(call.answer) if call.is_replay else _respond(call.answer)
@@ -357,8 +368,10 @@ def _answer_together(declared: Endpoint, calls: Sequence[Call], patient: bool) -
     with transaction() as session:
         if not patient:
             driver(session).execute(IMPATIENT)
-        earlier = idempotency.take_many(session, [call.claim for call in calls])
-        fresh = [call for call in calls if call.claim not in earlier]
+        answers.update(_refuse_unsigned(session, declared, calls))
+        asked = [call.claim for call in calls if call not in answers]
+        earlier = idempotency.take_many(session, asked) if asked else {}
+        fresh = [c for c in calls if c not in answers and c.claim not in earlier]
         returned = declared.view(session, fresh) if fresh else []
         for call, one in zip(fresh, returned, strict=True):
             answers[call] = one if isinstance(one, Refused) else _dump(declared, one)
@@ -372,6 +385,25 @@ def _answer_together(declared: Endpoint, calls: Sequence[Call], patient: bool) -
             call.fault = answer
         else:
             call.answer = answer
+
+
+def _refuse_unsigned(
+    session: Session, declared: Endpoint, calls: Sequence[Call]
+) -> dict[Call, Refused]:
+    """Return the refusal of each call that had to be signed and is not; asks once per caller."""
+    if declared.signed is None:
+        return {}
+    unsigned: dict[str, list[Call]] = {}
+    for call in calls:
+        if not call.is_signed:
+            unsigned.setdefault(call.caller.id, []).append(call)
+    refused: dict[Call, Refused] = {}
+    for same in unsigned.values():
+        try:
+            declared.signed.refuse_unsigned(session, same[0].caller)
+        except Refused as refusal:
+            refused.update(dict.fromkeys(same, refusal))
+    return refused
 
 
 def _find_caller(declared: Endpoint, path: dict[str, Any]) -> Caller:

@@ -47,6 +47,7 @@ class Call:
     body: dict[str, Any]
     claim: Claim
     key: Hashable = None
+    is_signed: bool = False
     answer: Kept | None = None
     is_replay: bool = False
     fault: Exception | None = None

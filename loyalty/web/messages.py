@@ -39,15 +39,26 @@ class Message:
     body: bytes
 
 
-CheckSignature = Callable[[Session, Caller, Message], bool]
-"""Return whether a message is new, or raise `Refused` where its signature is not as it must be.
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """How a route's messages are signed.
 
-False says that these very bytes came before: they may get their earlier answer, and do nothing.
-"""
+    `check` returns whether a signed message is new, or raises `Refused` where its signature is
+    not as it must be. False says that these very bytes came before: they may get their earlier
+    answer, and do nothing. `refuse_unsigned` raises `Refused` where the caller has to sign.
+    """
+
+    check: Callable[[Session, Caller, Message], bool]
+    refuse_unsigned: Callable[[Session, Caller], None]
+
+
+def is_signed() -> bool:
+    """Return whether the request carries anything of a signature."""
+    return any(name.lower().startswith("signature") for name, _ in request.headers)
 
 
 def find_answer(
-    check: CheckSignature, caller: Caller, claim: idempotency.Claim, body: bytes
+    signing: Signing, caller: Caller, claim: idempotency.Claim, body: bytes
 ) -> idempotency.Kept | None:
     """Check the request's signature; return the earlier answer if the message is not new.
 
@@ -56,7 +67,7 @@ def find_answer(
     `signature-replayed` where there is no earlier answer.
     """
     with transaction() as session:
-        if check(session, caller, _read(body)):
+        if signing.check(session, caller, _read(body)):
             return None
     with transaction() as session:
         earlier = idempotency.find(session, claim)

@@ -58,7 +58,7 @@ trial = Blueprint("trial", __name__)
     answer=TrialAnswer,
     summary=("试", "Try"),
     idempotent=True,
-    signed=partners.check_signature,
+    signed=partners.SIGNED,
 )
 def post_trial(session: Session, caller: Caller, body: dict[str, Any]) -> dict[str, Any]:
     """Redeem as a partner does: an amount of 0 is refused."""
