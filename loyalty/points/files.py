@@ -1,10 +1,12 @@
 """Files: reading the rows of a CSV file in bounded memory, whatever is in it.
 
-One line is one row, so that a quote which nobody closed spoils its own row and no other, and a
-row's number is that of its line.
+As in RFC 4180, a field in quotes may hold line ends; a row's number is that of its first line.
+A quote that nobody closes would take the rows below into its field. Where that can have happened,
+the file is refused as a whole, and nothing of it counts.
 """
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,16 +14,17 @@ from typing import BinaryIO
 
 from loyalty.points.layout import DELIMITERS, Cell, Layout
 
-LONGEST_LINE = 64 * 1024  # bytes
+LONGEST_LINE = 64 * 1024  # bytes, also of a row that goes over several lines
 MOST_COLUMNS = 256
 MOST_ROWS = 2_000_000
 BOM = b"\xef\xbb\xbf"
+QUOTE = b'"'
 ZIP = b"PK\x03\x04"
 # UTF-16 in both orders, and the containers of older spreadsheets.
 FOREIGN = (b"\xff\xfe", b"\xfe\xff", b"\xd0\xcf\x11\xe0")
 
 Line = tuple[int, str | None, str]
-"""A line's number and text, or in place of the text the code of what is wrong with it."""
+"""A row's number and text, or in place of the text the code of what is wrong with it."""
 
 Row = tuple[int, Sequence[Cell] | str]
 """A row's number, and its cells or the code of what is wrong with the row as a whole."""
@@ -68,7 +71,8 @@ def read_csv(path: Path, layout: Layout) -> Table:
     encoding = layout.encoding or _find_encoding(path)
     # Without being told, a row that reads as the other encoding is doubtful, not Chinese.
     strict = layout.encoding is None and encoding == "gb18030"
-    lines = _decode(_lines(path), encoding, strict=strict)
+    delimiters = DELIMITERS if layout.delimiter is None else (layout.delimiter,)
+    lines = _decode(_join(_lines(path), delimiters), encoding, strict=strict)
     first = next(lines, None)
     if first is None:
         raise BadFile("empty")
@@ -89,15 +93,62 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes | None]]:
             if number > MOST_ROWS + 1:
                 raise BadFile("too-many-rows", number)
             if len(line) > LONGEST_LINE:
-                _skip_line(file, line)
+                _skip_line(file, line, number)
                 yield number, None
             else:
                 yield number, line
 
 
-def _skip_line(file: BinaryIO, line: bytes) -> None:
-    while line and not line.endswith(b"\n"):
+def _skip_line(file: BinaryIO, line: bytes, number: int) -> None:
+    while True:
+        if QUOTE in line:  # whether it is closed here, only who holds the line could say
+            raise BadFile("open-quote", number)
+        if not line or line.endswith(b"\n"):
+            return
         line = file.readline(LONGEST_LINE)
+
+
+def _join(
+    lines: Iterator[tuple[int, bytes | None]], delimiters: Sequence[str]
+) -> Iterator[tuple[int, bytes | None]]:
+    """Yield each row with the number of its first line: lines that quotes hold together.
+
+    Looks at bytes, for neither encoding has a quote or a delimiter within a character.
+    """
+    opening = re.compile(rb'(?:^|[%s])"' % "".join(delimiters).encode())
+    row, first = b"", 0
+    for number, line in lines:
+        if line is None and not row:
+            yield number, None
+            continue
+        first = first if row else number
+        if line is None or len(row) + len(line) > LONGEST_LINE:
+            raise BadFile("open-quote", first)
+        is_open = _leaves_open(line, opening, is_open=bool(row))
+        row += line
+        if not is_open:
+            yield first, row
+            row = b""
+    if row:
+        raise BadFile("open-quote", first)
+
+
+def _leaves_open(line: bytes, opening: re.Pattern[bytes], *, is_open: bool) -> bool:
+    """Return whether a field in quotes goes on after `line`."""
+    at = 0
+    while QUOTE in line[at:]:
+        if not is_open:
+            found = opening.search(line, at)
+            if found is None:
+                return False
+            at, is_open = found.end(), True
+            continue
+        at = line.find(QUOTE, at) + 1
+        if line[at : at + 1] == QUOTE:
+            at += 1  # two of them are one quote of the field's text
+        else:
+            is_open = False
+    return is_open
 
 
 def _find_encoding(path: Path) -> str:
@@ -124,7 +175,7 @@ def _is_utf8(line: bytes) -> bool:
 def _decode(
     lines: Iterator[tuple[int, bytes | None]], encoding: str, *, strict: bool
 ) -> Iterator[Line]:
-    """Yield each line that is not blank."""
+    """Yield each row that is not blank."""
     for number, line in lines:
         if line is None:
             yield number, None, "line-too-long"
@@ -166,12 +217,12 @@ def _rows(
         cells = code if text is None else _split(text, delimiter)
         if isinstance(cells, list) and not any(cells):
             continue  # what a spreadsheet leaves below its last row
-        if isinstance(cells, str) or len(cells) == width:
-            yield number, cells
-        elif any(cells[width:]) or len(cells) < width:
-            yield number, "cells"
-        else:
-            yield number, cells[:width]
+        if not isinstance(cells, str):
+            too_many = any(cells[width:])
+            cells = "cells" if too_many or len(cells) < width else cells[:width]
+        if isinstance(cells, str) and text is not None and "\n" in text:
+            raise BadFile("open-quote", number)  # who knows how many rows are in it
+        yield number, cells
 
 
 def _split(text: str, delimiter: str) -> list[str] | str:

@@ -18,6 +18,11 @@ ROW_FAULTS: Mapping[str, Words] = {
     "characters": ("含有不可见字符", "has characters that cannot be seen"),
     "formula": ("以公式字符开头", "begins like a formula"),
     "quotes": ("引号未闭合或位置不当", "a quote is not closed or stands in the wrong place"),
+    "open-quote": (
+        "此行的引号未闭合(或带引号的一行超过 64 KiB),其后的行可能被当作同一字段,整个文件未导入",
+        "a quote that opens in this row is not closed (or the quoted row is longer than 64 KiB), "
+        "so rows below may have gone into its field; nothing of the file was taken in",
+    ),
     "cells": ("列数与标题行不符", "has not as many cells as the header"),
     "line-too-long": ("一行超过 64 KiB", "the line is longer than 64 KiB"),
     "encoding": ("编码与文件其余部分不符", "is not in the encoding of the rest of the file"),

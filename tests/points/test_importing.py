@@ -1,5 +1,7 @@
 """Whatever file comes and however often, each purchase in it is recorded once."""
 
+import csv
+import io
 import os
 import random
 import signal
@@ -15,13 +17,16 @@ import psycopg
 import pytest
 import xlsxwriter
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import text
 
 from loyalty import outbox
 from loyalty.commands import main
 from loyalty.database import transaction
-from loyalty.points import intake
+from loyalty.points import files, intake
 from loyalty.points.files import BadFile
+from loyalty.points.layout import Layout
 from loyalty.web import Refused
 from tests.points.builders import BASE, World, balance, build_world
 from tests.points.filing import (
@@ -195,8 +200,8 @@ def test_a_layout_says_dates_amounts_and_constants(world: World, path: Path) -> 
 
 
 BAD_ROWS = [
-    ('00001,"2026-01-02,1', "", "quotes"),
     ('00001,2026-01-02,"1"2', "", "quotes"),
+    ('00001,"2026-01-02"x,"1"', "", "quotes"),
     ("00001,2026-01-02", "", "cells"),
     ("00001,2026-01-02,1,2", "", "cells"),
     ("00001,2026-02-30,1", "day", "date"),
@@ -243,6 +248,44 @@ def test_texts_that_a_spreadsheet_would_run_are_refused(
     assert faults(stage(world, path, layout).id) == [(2, "shop", code)]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_field_in_quotes_may_hold_line_ends(
+    world: World, path: Path, encoding: str, end: str
+) -> None:
+    notes = ["一行", f"两{end}行", f'他说"好",{end}{end}00009,2026-01-02,9{end}', "", '5" 管']
+    written = io.StringIO(newline="")
+    lines = csv.writer(written, lineterminator=end)
+    lines.writerow((f"备{end}注", *HEADER))
+    for number, note in enumerate(notes, 1):
+        lines.writerow((note, "00001", f"2026-01-0{number}", f"{number}.00"))
+    lines.writerow((f"a{end}b", "00001", "never", "1"))
+    done = take_in(world, write(path, written.getvalue().encode(encoding)))
+    assert (done.total, done.recorded, done.faulty) == (6, 5, 1)
+    before = 2 + sum(1 + note.count(end) for note in notes) + 1
+    assert faults(done.id) == [(before, "day", "date")]
+    assert balance(world).posted == 1 + 2 + 3 + 4 + 5
+
+
+@given(
+    st.lists(
+        st.lists(st.text(st.sampled_from('ab,;\n"'), max_size=6), min_size=2, max_size=2),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_what_a_writer_wrote_is_read_as_it_was(
+    tmp_path_factory: Any, rows: list[list[str]]
+) -> None:
+    written = io.StringIO(newline="")
+    csv.writer(written, quoting=csv.QUOTE_ALL).writerows([["customer", "other"], *rows])
+    path = tmp_path_factory.mktemp("csv") / "file.csv"
+    path.write_text(written.getvalue(), newline="")
+    layout = Layout(columns={"customer": "customer"}, delimiter=",")
+    read = [list(cells) for _, cells in files.read_csv(path, layout).rows]
+    assert read == [row for row in rows if any(row)]
+
+
 def test_every_fault_of_a_row_is_named(world: World, path: Path) -> None:
     staged = stage(world, write(path, csv_text([("?", "?", "?")])))
     assert staged.faulty == 1
@@ -278,7 +321,22 @@ BAD_FILES: list[tuple[bytes, str, int, str]] = [
     (b"", "empty", 1, ""),
     (b"customer,day\n00001,2026-01-02\n", "missing-column", 1, "amount"),
     (b"customer,day,amount,day\n", "duplicate-header", 1, "day"),
-    (b'customer,day,"amount\n', "quotes", 1, ""),
+    (b'customer,day,"amount\n', "open-quote", 1, ""),
+    (
+        b'customer,day,amount\n1,2026-01-02,1\n2,"2026-01-02,1\n3,2026-01-02,1\n',
+        "open-quote",
+        3,
+        "",
+    ),
+    (
+        b'customer,day,amount\n1,2026-01-02,"1\n2,2026-01-02,1\n3,2026-01-02,"1"\n',
+        "open-quote",
+        2,
+        "",
+    ),
+    (b'customer,day,amount\n1,2026-01-02,"1\n2,"2026-01-02",1\n', "open-quote", 2, ""),
+    (b'customer,day,amount\n1,2026-01-02,"' + b"1\n" * 40_000 + b'"\n', "open-quote", 2, ""),
+    (b'customer,day,amount\n1,2026-01-02,"' + b"1" * 70_000 + b'\n2"\n', "open-quote", 2, ""),
     (
         b"customer,day,amount," + b",".join(b"c%d" % n for n in range(400)),
         "too-many-columns",
