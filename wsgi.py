@@ -9,6 +9,7 @@ from loyalty.benefits import api as benefits
 from loyalty.benefits import console as benefits_console
 from loyalty.benefits import pages as benefit_pages
 from loyalty.consent import api as consent
+from loyalty.consent import pages as consent_pages
 from loyalty.coupons import batches_api as coupon_batches
 from loyalty.coupons import counter_pages as coupon_counter
 from loyalty.coupons import pages as coupon_pages
@@ -76,6 +77,7 @@ BLUEPRINTS: list[Blueprint] = [
     partners.blueprint,
     partner_pages.blueprint,
     consent.blueprint,
+    consent_pages.blueprint,
     tiers.blueprint,
     tier_pages.blueprint,
     tiers_console.blueprint,

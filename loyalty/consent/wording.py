@@ -1,6 +1,51 @@
 """The refusals of this slice, in Chinese and English."""
 
-from loyalty.web import declare
+from collections.abc import Mapping
+
+from loyalty.web import Bilingual, declare
+
+CHANNEL_WORDS: Mapping[str, Bilingual] = {
+    "SMS": Bilingual("短信", "text messages"),
+    "CALL": Bilingual("电话", "telephone calls"),
+    "EMAIL": Bilingual("邮件", "e-mail"),
+    "APP_PUSH": Bilingual("应用推送", "push messages"),
+    "IN_APP": Bilingual("应用内消息", "messages in the app"),
+    "WECHAT": Bilingual("微信", "WeChat"),
+    "POST": Bilingual("信函", "letters"),
+    "BRANCH": Bilingual("网点面谈", "at a branch"),
+    "NONE": Bilingual("不分渠道", "whatever the way"),
+}
+STATUS_WORDS: Mapping[str, Bilingual] = {
+    "GRANTED": Bilingual("已同意", "agreed"),
+    "PENDING": Bilingual("待确认", "to be confirmed"),
+    "REFUSED": Bilingual("已拒绝", "refused"),
+    "WITHDRAWN": Bilingual("已撤回", "taken back"),
+    "EXPIRED": Bilingual("已到期", "expired"),
+    "OPEN": Bilingual("未选择", "not chosen"),
+    "": Bilingual("未选择", "not chosen"),
+}
+ACTIONS: Mapping[str, Bilingual] = {
+    "GRANT": Bilingual("同意", "agreed"),
+    "IMPORT": Bilingual("同意(由银行报送)", "agreed, as the bank reported"),
+    "REFUSE": Bilingual("拒绝", "refused"),
+    "WITHDRAW": Bilingual("撤回", "taken back"),
+    "CONFIRM": Bilingual("确认", "confirmed"),
+    "EXPIRE": Bilingual("到期", "expired"),
+    "REOPEN": Bilingual("重新考虑", "opened again"),
+}
+FIELD_WORDS: Mapping[str, Bilingual] = {
+    "controller": Bilingual("处理者", "Who uses the data"),
+    "contact": Bilingual("联系方式", "How to reach them"),
+    "purpose": Bilingual("处理目的", "What for"),
+    "way": Bilingual("处理方式", "How"),
+    "kinds": Bilingual("信息种类", "Which data"),
+    "retention": Bilingual("保存期限", "For how long"),
+    "rights": Bilingual("您的权利", "Your rights"),
+    "withdrawal": Bilingual("如何撤回", "How to take it back"),
+    "necessity": Bilingual("必要性", "Why it is necessary"),
+    "effect": Bilingual("对您的影响", "What it means for you"),
+}
+"""How pages call channels, states, acts and what a notice says."""
 
 declare(
     "unknown-purpose",

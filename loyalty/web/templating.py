@@ -1,6 +1,7 @@
 """What every template may use: words, numbers, days, assets, icons, the form's token, the menu."""
 
 import secrets
+from datetime import datetime
 from typing import Any
 
 from flask import Flask, g, request
@@ -50,6 +51,7 @@ def prepare(app: Flask) -> None:
         money=words.money,
         day=words.day,
         moment=words.moment,
+        instant=lambda written: words.moment(datetime.fromisoformat(written)),
         month=words.month,
     )
 
