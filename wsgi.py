@@ -3,6 +3,8 @@
 from flask import Blueprint, Flask
 
 from campaigns import api as campaigns
+from campaigns import console as campaigns_console
+from campaigns import live_console as campaign_console
 from loyalty.audit import api as audit
 from loyalty.audit import console as audit_console
 from loyalty.benefits import api as benefits
@@ -93,6 +95,8 @@ BLUEPRINTS: list[Blueprint] = [
     points_reports.blueprint,
     earning_rules.blueprint,
     campaigns.blueprint,
+    campaigns_console.blueprint,
+    campaign_console.blueprint,
     coupon_series.blueprint,
     coupon_batches.blueprint,
     coupon_wallet.blueprint,

@@ -28,6 +28,9 @@ WITH written AS (
 UPDATE campaigns.states SET state = 'approved' FROM written
 WHERE campaign_id = :campaign RETURNING written.id
 """)
+_BEFORE = text("""
+SELECT max(version) FROM campaigns.approvals WHERE campaign_id = :campaign AND version < :version
+""")
 _FIND = text("""
 SELECT a.id, a.campaign_id, a.version, a.digest, a.bundle, a.preview_id, a.proposal_id, a.pack,
     a.approved_at, a.expires_at
@@ -102,6 +105,13 @@ def approval_in_force(session: Session, campaign: Campaign) -> Approval:
     if row is None or row.expires_at <= now or row.pack != linting.pack_in_force(session):
         raise Refused("approval-needed")
     return Approval(*row)
+
+
+def approved_before(session: Session, campaign: Campaign) -> Campaign | None:
+    """Return the version before this one that was approved last, or None."""
+    asked = {"campaign": campaign.id, "version": campaign.version}
+    version: int | None = session.execute(_BEFORE, asked).scalar_one()
+    return None if version is None else read_campaign(session, campaign.id, version)
 
 
 def _look(session: Session, subject: str, _: Mapping[str, Any]) -> dict[str, Any]:

@@ -94,9 +94,12 @@ def required(kind: str, facts: Mapping[str, Any] | None) -> list[dict[str, Any]]
     return [disclosure.dump(facts or {}) for disclosure in needed]
 
 
-def insert(body: str, language: str, needed: list[dict[str, Any]]) -> str:
-    """Return a message's body with its disclosures, each once, after the words."""
-    return "\n\n".join([body, *(one[language] for one in needed)])
+def insert(body: str, language: str, needed: list[dict[str, Any]], *, one_line: bool) -> str:
+    """Return a message's body with its disclosures, each once, after the words.
+
+    A text message is one line; elsewhere each disclosure is a paragraph of its own.
+    """
+    return (" " if one_line else "\n\n").join([body, *(one[language] for one in needed)])
 
 
 def _put_in(text: str, facts: Mapping[str, Any]) -> str:

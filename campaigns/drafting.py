@@ -170,8 +170,12 @@ def _compose(
 ) -> dict[str, Any]:
     return {
         channel: {
-            language: {**words, "body": disclosures.insert(words["body"], language, list(needed))}
+            language: {**words, "body": _disclose(words["body"], channel, language, needed)}
             for language, words in languages.items()
         }
         for channel, languages in contents.items()
     }
+
+
+def _disclose(body: str, channel: str, language: str, needed: Sequence[dict[str, Any]]) -> str:
+    return disclosures.insert(body, language, list(needed), one_line=channel == "sms")

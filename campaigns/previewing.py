@@ -35,6 +35,9 @@ SELECT p.id, p.campaign_id, p.version, p.digest, p.pack, p.as_of, t.total, t.sen
 FROM campaigns.previews p LEFT JOIN campaigns.preview_totals t ON t.preview_id = p.id
 WHERE p.id = :id
 """)
+_NEWEST = text("""
+SELECT max(id) FROM campaigns.previews WHERE campaign_id = :campaign AND version = :version
+""")
 _LAST = text("SELECT coalesce(max(id), 0) FROM loyalty.customers")
 # A plan for any range would be one for few rows.
 _PLAN = text("SET LOCAL plan_cache_mode = force_custom_plan")
@@ -218,6 +221,13 @@ def read_preview(session: Session, preview_id: int) -> Preview:
     if row is None:
         raise NotFound
     return Preview(*row)
+
+
+def newest_preview(session: Session, campaign: Campaign) -> Preview | None:
+    """Return the newest preview of a campaign in this version, or None."""
+    asked = {"campaign": campaign.id, "version": campaign.version}
+    number: int | None = session.execute(_NEWEST, asked).scalar_one()
+    return None if number is None else read_preview(session, number)
 
 
 def list_members(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +25,10 @@ _IN_FORCE = text("""
 SELECT version FROM campaigns.product_facts WHERE code = :code AND effective_from <= :at
 ORDER BY version DESC LIMIT 1
 """)
+_CURRENT = text("""
+SELECT DISTINCT ON (code) code, version, facts -> 'names' AS names FROM campaigns.product_facts
+WHERE effective_from <= clock_timestamp() ORDER BY code, version DESC LIMIT 200
+""")
 _WRITE = text("""
 INSERT INTO campaigns.product_facts (code, version, facts, digest, proposal_id, effective_from)
 VALUES (:code, :version, CAST(:facts AS jsonb), :digest, :proposal, :since)
@@ -43,6 +47,11 @@ def version_in_force(session: Session, code: str, at: datetime) -> int | None:
     """Return which version of a product's facts is in force at `at`."""
     version: int | None = session.execute(_IN_FORCE, {"code": code, "at": at}).scalar_one_or_none()
     return version
+
+
+def list_products(session: Session) -> Sequence[Any]:
+    """Return code, version and names of the products whose facts are in force."""
+    return session.execute(_CURRENT).all()
 
 
 def propose_facts(session: Session, caller: Caller, content: Mapping[str, Any]) -> Proposal:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import text
@@ -22,6 +22,10 @@ WITH act AS (
     FROM campaigns.stops WHERE campaign_id = :campaign
 )
 UPDATE campaigns.states SET state = :state WHERE campaign_id = :campaign
+""")
+_LIST = text("""
+SELECT act, reason, done_by, at FROM campaigns.stops WHERE campaign_id = :campaign
+ORDER BY number DESC LIMIT 20
 """)
 _RUNS = text("""
 SELECT id FROM loyalty.runs WHERE kind = :kind AND arguments ->> 'launch' = CAST(:launch AS text)
@@ -48,6 +52,11 @@ def propose_restart(session: Session, caller: Caller, campaign_id: int, reason: 
     _running(session, campaign_id, "stopped")
     content = {"reason": reason}
     return proposals.propose(session, caller, RESTART, "campaign", campaign_id, content)
+
+
+def list_stops(session: Session, campaign_id: int) -> Sequence[Any]:
+    """Return the last stops and restarts of a campaign, each with who, when and why."""
+    return session.execute(_LIST, {"campaign": campaign_id}).all()
 
 
 def _running(session: Session, campaign_id: int, wanted: str) -> Launch:

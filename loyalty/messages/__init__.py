@@ -8,7 +8,8 @@ from loyalty.messages.registered import newest_templates
 from loyalty.messages.registration import NewTemplate, check_template, register_template
 from loyalty.messages.releasing import NewRelease, Terms, release, resume, stop, stops_in_force
 from loyalty.messages.requesting import Answer, Asked, NewRequest, ask
-from loyalty.messages.rules import Template
+from loyalty.messages.rules import Message, Template
+from loyalty.messages.showing import show
 
 __all__ = [
     "RISKIEST",
@@ -16,6 +17,7 @@ __all__ = [
     "Answer",
     "Asked",
     "Dispatched",
+    "Message",
     "NewRelease",
     "NewRequest",
     "NewTemplate",
@@ -31,6 +33,7 @@ __all__ = [
     "register_template",
     "release",
     "resume",
+    "show",
     "stop",
     "stops_in_force",
 ]

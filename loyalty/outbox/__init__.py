@@ -18,6 +18,9 @@ from loyalty.outbox.registry import (
     work,
 )
 from loyalty.outbox.rules import Daily, NotIds
+from loyalty.outbox.runs import Standing as RunStanding
+from loyalty.outbox.runs import find_about as find_run
+from loyalty.outbox.runs import list_newest as list_runs
 from loyalty.outbox.runs import resume as resume_run
 from loyalty.outbox.runs import start as start_run
 from loyalty.outbox.runs import stop as stop_run
@@ -34,8 +37,11 @@ __all__ = [
     "Paused",
     "Progress",
     "Run",
+    "RunStanding",
     "advance",
+    "find_run",
     "job",
+    "list_runs",
     "listen_for_stop",
     "publish",
     "publish_many",

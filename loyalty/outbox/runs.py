@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Mapping
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -37,6 +38,15 @@ _RESUME = text(
     """
 )
 _STATE = text("SELECT state FROM loyalty.runs WHERE id = :id")
+_ABOUT = text(
+    """
+    SELECT id, kind, state, total, done, failed, error, created_at, started_at, finished_at,
+        arguments
+    FROM loyalty.runs
+    WHERE kind = :kind AND (CAST(:name AS text) IS NULL OR arguments ->> :name = :value)
+    ORDER BY id DESC LIMIT :limit
+    """
+)
 _CLAIM = text(
     f"""
     WITH due AS MATERIALIZED (
@@ -102,6 +112,41 @@ _SWEEP = text(
         FOR NO KEY UPDATE SKIP LOCKED
     ) RETURNING id"""  # noqa: S608
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a run is, as people see it; `total` is None where nobody knows it yet."""
+
+    id: int
+    kind: str
+    state: str
+    total: int | None
+    done: int
+    failed: int
+    error: str | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    arguments: Mapping[str, Any]
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will come by itself."""
+        return self.state in ("done", "failed", "stopped")
+
+
+def find_about(session: Session, kind: str, name: str, value: object) -> Standing | None:
+    """Return the newest run of `kind` whose argument `name` is `value`."""
+    asked = {"kind": kind, "name": name, "value": str(value), "limit": 1}
+    row = session.execute(_ABOUT, asked).one_or_none()
+    return None if row is None else Standing(*row)
+
+
+def list_newest(session: Session, kind: str, limit: int) -> list[Standing]:
+    """Return up to `limit` runs of `kind`, the newest first."""
+    asked = {"kind": kind, "name": None, "value": None, "limit": limit}
+    return [Standing(*row) for row in session.execute(_ABOUT, asked)]
 
 
 def start(

@@ -5,6 +5,7 @@ from loyalty.points.confirmation import Confirmed, NewConfirmation, Unconfirmed,
 from loyalty.points.earning import NewPurchase, Outcome, Recorded, Refused, record_purchases
 from loyalty.points.expiry import expire_inactive, expire_points, release_lapsed_holds
 from loyalty.points.refunds import NewRefund, Refunded, record_refund
+from loyalty.points.rule_wording import describe as describe_rule
 from loyalty.points.rulebook import decide_rule, propose_rule, read_rulebook
 from loyalty.points.rules_schemas import DocumentSchema, load_document
 
@@ -21,6 +22,7 @@ __all__ = [
     "Unconfirmed",
     "confirm",
     "decide_rule",
+    "describe_rule",
     "expire_inactive",
     "expire_points",
     "load_document",

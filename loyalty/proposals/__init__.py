@@ -9,7 +9,7 @@ from loyalty.proposals import problems as problems
 from loyalty.proposals.deciding import approve, reject
 from loyalty.proposals.kinds import Kind, Seat, find_kind, register
 from loyalty.proposals.proposing import DECIDED_WITHIN, propose, staff_id, withdraw
-from loyalty.proposals.queries import Proposal, read_proposal
+from loyalty.proposals.queries import Proposal, list_proposals, read_proposal
 from loyalty.proposals.schemas import ProposalSchema, dump_proposal
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "approve",
     "dump_proposal",
     "find_kind",
+    "list_proposals",
     "propose",
     "read_proposal",
     "register",

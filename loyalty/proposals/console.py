@@ -17,7 +17,7 @@ from loyalty.web import Access, Caller, Kind, NotFound, ids
 from loyalty.web.fields import Text
 from loyalty.web.homes import STAFF_HOME
 from loyalty.web.screens import screen, see
-from loyalty.web.sites import Menu, panel
+from loyalty.web.sites import Menu, panel, read_panels
 
 blueprint = Blueprint("proposals_console", __name__, template_folder="templates")
 
@@ -25,6 +25,8 @@ _STAFF = Access.browser(Kind.STAFF)
 INBOX = "/console/proposals"
 ONE = "/console/proposals/{proposal_id}"
 A_PAGE = 100
+PROPOSAL = "console-proposal"
+"""The page to which a slice brings what its proposals change, in words and pictures."""
 
 
 class DecisionForm(Schema):
@@ -82,6 +84,7 @@ def get_one(session: Session, caller: Caller, proposal_id: int) -> str:
         is_mine=proposal.proposed_by == proposing.staff_id(caller),
         may_decide=_may_decide(proposal, caller),
         names=_names(session, [proposal]),
+        panels=read_panels(PROPOSAL, session, caller, proposal=proposal),
     )
 
 

@@ -54,6 +54,7 @@ AUDITED_BELOW = {
     "POST /v1/campaigns/{campaign_id}/restart": "proposing records what is proposed",
     "POST /v1/campaigns/{campaign_id}/submissions": "proposing records what is proposed",
     "POST /counter": "looking at coupons changes nothing; guessing too often is recorded",
+    "POST /console/campaigns/look": "checks what stands in a form and writes nothing",
     "POST /v1/products": "proposing records what is proposed",
     **{
         f"POST /v1/partners{rest}": "proposing a change of partners records the proposal"

@@ -8,7 +8,8 @@ import pytest
 from jinja2 import Environment, nodes
 
 LOYALTY = Path(__file__).parents[2] / "loyalty"
-TEMPLATES = sorted(LOYALTY.rglob("templates/**/*.html"))
+CAMPAIGNS = LOYALTY.parent / "campaigns"
+TEMPLATES = sorted(p for root in (LOYALTY, CAMPAIGNS) for p in root.rglob("templates/**/*.html"))
 # Pages for developers of client systems, and what a link in a message opens, say each thing in both
 # languages at once: nobody has chosen one there.
 IN_BOTH = {"docs.html", "problem.html", "problems.html", "unsubscribe.html"}

@@ -90,3 +90,48 @@ for (const form of all("form[method=post]")) {
   }));
 }
 addEventListener("pageshow", () => { for (const button of all("form[method=post] button")) button.disabled = false; });
+
+// Parts of a form that belong to one choice show with it: data-when="name=value".
+for (const part of all("[data-when]")) {
+  const [name, value] = part.dataset.when.split("=");
+  const source = part.closest("form")?.elements[name];
+  const fit = () => { part.hidden = (source.type === "checkbox" && !source.checked ? "" : source.value) !== value; };
+  if (source) { fit(); source.addEventListener("change", fit); }
+}
+
+// What stands in a form is checked and shown while it is filled in; nothing is kept of it.
+for (const form of all("form[data-look]")) {
+  const place = one("#look"), failed = one("#look-failed");
+  let timer, asked = 0;
+  const look = async () => {
+    const number = ++asked;
+    const fields = new URLSearchParams(new FormData(form));
+    fields.delete("key");
+    const answer = await fetch(form.dataset.look, { method: "POST", body: fields, credentials: "same-origin" }).catch(() => null);
+    if (number !== asked) return;
+    failed.hidden = Boolean(answer?.ok && !answer.redirected);
+    if (!failed.hidden) return;
+    const shown = new DOMParser().parseFromString(await answer.text(), "text/html");
+    place.replaceChildren(...shown.body.childNodes);
+    place.dataset.number = String(number);
+  };
+  form.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(look, 350); });
+  look();
+}
+
+// Long work shows how far it is; after a quarter of an hour nobody is watching any more.
+const watch = async (left) => {
+  const ids = all("[data-refresh]").map((part) => part.id);
+  if (!ids.length || !left) return;
+  await new Promise((done) => setTimeout(done, 1500));
+  if (!document.hidden) {
+    const answer = await fetch(location.href, { credentials: "same-origin" }).catch(() => null);
+    if (answer?.ok && !answer.redirected) {
+      const shown = new DOMParser().parseFromString(await answer.text(), "text/html");
+      for (const id of ids) { const now = shown.getElementById(id); if (now && !one(`#${id}`).contains(document.activeElement)) one(`#${id}`).replaceWith(now); }
+      if (!all("[data-refresh]").length) { location.reload(); return; }
+    }
+  }
+  watch(left - 1);
+};
+watch(400);
