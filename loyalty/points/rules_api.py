@@ -6,7 +6,8 @@ from flask import Blueprint
 from sqlalchemy.orm import Session
 
 from loyalty import audit, programmes
-from loyalty.points import proposals, rulebook, trial
+from loyalty.points import agreement, proposals, rulebook, trial
+from loyalty.points.agreement import CHECKER, MAKER
 from loyalty.points.rules_schemas import (
     NewRuleSchema,
     NewTrialSchema,
@@ -23,7 +24,6 @@ from loyalty.web import Access, Answer, Caller, cursors, endpoint
 
 blueprint = Blueprint("earning_rules", __name__)
 
-MAKER, CHECKER = "marketing_maker", "marketing_checker"
 _READERS = Access.staff("viewer", MAKER, CHECKER, "auditor")
 _LIST = "earning-rules"
 
@@ -55,6 +55,7 @@ def post_rule(session: Session, caller: Caller, body: dict[str, Any]) -> dict[st
     proposal = proposals.read_proposal(session, rule_id)
     detail = {"code": proposal.code, "version": proposal.version, "digest": proposal.digest}
     audit.record(session, caller, "rule.proposed", "rule", rule_id, detail)
+    agreement.propose(session, caller, proposal)
     return dump_rule(proposal)
 
 
@@ -115,14 +116,7 @@ def post_rule_decision(
 ) -> dict[str, Any]:
     """Approve, so that the rule counts from its date, or reject; once and for ever."""
     verdict = {"approve": proposals.APPROVED, "reject": proposals.REJECTED}[body["decision"]]
-    rulebook.decide_rule(
-        session,
-        rule_id,
-        verdict,
-        digest=body["digest"],
-        decided_by=caller.id,
-        comment=body["comment"],
-    )
+    agreement.decide(session, caller, rule_id, verdict, body["digest"], body["comment"])
     proposal = proposals.read_proposal(session, rule_id)
     detail = {"code": proposal.code, "version": proposal.version, "digest": proposal.digest}
     audit.record(session, caller, f"rule.{verdict}", "rule", rule_id, detail)

@@ -8,7 +8,13 @@ same for every kind, under `/v1/proposals`.
 from loyalty.proposals import problems as problems
 from loyalty.proposals.deciding import approve, reject
 from loyalty.proposals.kinds import Kind, Seat, find_kind, register
-from loyalty.proposals.proposing import DECIDED_WITHIN, propose, staff_id, withdraw
+from loyalty.proposals.proposing import (
+    DECIDED_WITHIN,
+    hold_open,
+    propose,
+    staff_id,
+    withdraw,
+)
 from loyalty.proposals.queries import Proposal, list_proposals, read_proposal
 from loyalty.proposals.schemas import ProposalSchema, dump_proposal
 
@@ -21,6 +27,7 @@ __all__ = [
     "approve",
     "dump_proposal",
     "find_kind",
+    "hold_open",
     "list_proposals",
     "propose",
     "read_proposal",

@@ -81,7 +81,7 @@ def get_one(session: Session, caller: Caller, proposal_id: int) -> str:
         number=ids.encode("prp", proposal.id),
         changes=list(_changes(proposal)),
         given={approval.seat: approval for approval in proposal.approvals},
-        is_mine=proposal.proposed_by == proposing.staff_id(caller),
+        is_mine=proposal.proposed_by == proposing.staff_id(caller) and kind.can_withdraw,
         may_decide=_may_decide(proposal, caller),
         names=_names(session, [proposal]),
         panels=read_panels(PROPOSAL, session, caller, proposal=proposal),

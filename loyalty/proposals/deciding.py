@@ -58,8 +58,10 @@ def reject(
 ) -> Proposal:
     """Refuse a proposal for ever, as anybody may who could agree. Raises as `approve` does."""
     proposal = _lock_for_decision(session, caller, proposal_id, digest)
-    if not any(seat.roles & caller.roles for seat in find_kind(proposal.kind).seats):
+    kind = find_kind(proposal.kind)
+    if not any(seat.roles & caller.roles for seat in kind.seats):
         raise Refused("forbidden")
+    kind.refuse(session, caller, proposal, comment)
     end(session, caller, proposal, REJECTED, comment)
     return read_proposal(session, proposal_id)
 

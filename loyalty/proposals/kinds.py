@@ -15,11 +15,18 @@ if TYPE_CHECKING:
     from loyalty.proposals.queries import Proposal
 
 Apply = Callable[[Session, Caller, "Proposal"], Mapping[str, Any] | None]
+Refuse = Callable[[Session, Caller, "Proposal", str | None], None]
 Look = Callable[[Session, str, Mapping[str, Any]], Any]
 
 
 def _look_at_nothing(_session: Session, _subject_id: str, _content: Mapping[str, Any]) -> None:
     """See no state that could move: for what depends on nothing but its content."""
+
+
+def _do_nothing(
+    _session: Session, _caller: Caller, _proposal: Proposal, _comment: str | None
+) -> None:
+    """Leave a rejection at that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +49,8 @@ class Kind:
     `apply` runs in the transaction of the last agreement, with the caller who gave it, and may
     return plain values to be kept as the result; a `Refused` of it undoes that agreement. `look`
     returns as JSON what the proposal was made in view of (subject's public id and content are
-    given); where that has moved by the time of a decision, the proposal is stale.
+    given); where that has moved by the time of a decision, the proposal is stale. `refuse` runs
+    with a rejection, and is given its comment: for what keeps rejections of its own.
     """
 
     name: str
@@ -51,6 +59,8 @@ class Kind:
     seats: tuple[Seat, ...]
     apply: Apply
     look: Look = _look_at_nothing
+    refuse: Refuse = _do_nothing
+    can_withdraw: bool = True
 
     def __post_init__(self) -> None:
         """Refuse a kind that nobody could make or that would need nobody's agreement."""

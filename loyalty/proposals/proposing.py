@@ -32,6 +32,13 @@ INSERT INTO loyalty.proposal_states (proposal_id, state, approvals) VALUES (:id,
 _LOCK = text("""
 SELECT state FROM loyalty.proposal_states WHERE proposal_id = :id FOR NO KEY UPDATE
 """)
+_HOLD = text("""
+SELECT s.proposal_id FROM loyalty.proposals p
+JOIN loyalty.proposal_states s ON s.proposal_id = p.id
+WHERE p.kind = :kind AND p.subject_type = :subject_type AND p.subject_id = :subject_id
+    AND s.state = 'open' AND p.expires_at > clock_timestamp()
+ORDER BY p.id DESC LIMIT 1 FOR NO KEY UPDATE OF s
+""")
 _END = text("""
 WITH outcome AS (
     INSERT INTO loyalty.proposal_outcomes (proposal_id, outcome, ended_by, comment, result)
@@ -85,11 +92,14 @@ def propose(
 def withdraw(session: Session, caller: Caller, proposal_id: int) -> Proposal:
     """Take back a proposal of one's own that is still open.
 
-    Raises `NotFound` for anybody else's, or `Refused` with `proposal-decided`.
+    Raises `NotFound` for anybody else's, or `Refused` with `proposal-decided`, or `forbidden`
+    where its kind knows no taking back.
     """
     proposal = lock_open(session, caller, proposal_id)
     if proposal.proposed_by != staff_id(caller):
         raise NotFound
+    if not find_kind(proposal.kind).can_withdraw:
+        raise Refused("forbidden")
     end(session, caller, proposal, WITHDRAWN)
     return read_proposal(session, proposal_id)
 
@@ -108,6 +118,21 @@ def lock_open(session: Session, caller: Caller, proposal_id: int) -> Proposal:
     if proposal.state != OPEN:
         raise Refused("proposal-expired" if proposal.state == "expired" else "proposal-decided")
     return proposal
+
+
+def hold_open(session: Session, kind: Kind, subject_type: str, subject_id: int) -> Proposal | None:
+    """Return the open proposal of a kind about a subject, held until the commit, or None.
+
+    For a slice whose own route decides what is a proposal too: it holds the proposal before it
+    decides, and settles it afterwards.
+    """
+    asked = {
+        "kind": kind.name,
+        "subject_type": subject_type,
+        "subject_id": ids.encode(ids.PREFIXES[subject_type], subject_id),
+    }
+    found = session.execute(_HOLD, asked).scalar_one_or_none()
+    return None if found is None else read_proposal(session, found)
 
 
 def end(

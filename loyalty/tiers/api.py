@@ -6,7 +6,7 @@ from flask import Blueprint
 from sqlalchemy.orm import Session
 
 from loyalty import audit, customers, programmes
-from loyalty.tiers import assignment, standing
+from loyalty.tiers import agreement, assignment, standing
 from loyalty.tiers.ladders import ladder_in_force
 from loyalty.tiers.schemas import (
     ApplicationPageSchema,
@@ -94,6 +94,7 @@ def post_application(session: Session, caller: Caller, body: dict[str, Any]) -> 
         "digest": made.digest,
     }
     audit.record(session, caller, "tier.applied", "application", made.id, detail)
+    agreement.propose(session, caller, made)
     return dump_application(made)
 
 
@@ -152,13 +153,8 @@ def post_decision(
 ) -> dict[str, Any]:
     """Approve, which assigns the tier at once, or reject."""
     decision = {"approve": assignment.APPROVED, "reject": assignment.REJECTED}[body["decision"]]
-    decided = assignment.decide(
-        session,
-        application_id,
-        decision=decision,
-        comment=body["comment"],
-        content_digest=body["digest"],
-        decided_by=_staff_id(caller),
+    decided = agreement.decide(
+        session, caller, application_id, decision, body["digest"], body["comment"]
     )
     detail = {"customer": ids.encode("cus", decided.customer_id), "digest": decided.digest}
     audit.record(session, caller, f"tier.{decision}", "application", application_id, detail)

@@ -1,14 +1,17 @@
-"""A customer's tier for staff: where they stand, and each change with its reason."""
+"""Tiers for staff: where a customer stands with each change's reason, and why a branch asks."""
 
 from typing import Any
 
 from flask import Blueprint
 from sqlalchemy.orm import Session
 
-from loyalty import programmes
+from loyalty import audit, programmes
+from loyalty.proposals import Proposal
+from loyalty.tiers.agreement import ASSIGNMENT
+from loyalty.tiers.assignment import read_application
 from loyalty.tiers.standing import read_standing
 from loyalty.tiers.wording import explain, explain_cause
-from loyalty.web import Access, Kind
+from loyalty.web import Access, Caller, Kind, ids
 from loyalty.web.sites import panel
 from loyalty.web.words import show_zone
 
@@ -29,3 +32,19 @@ def read_panel(session: Session, customer_id: int) -> dict[str, Any] | None:
         for change in standing.history
     ]
     return {"standing": standing, "reasons": reasons}
+
+
+@panel(
+    "console-proposal",
+    10,
+    "tiers/console_reason.html",
+    Access.browser(Kind.STAFF, *ASSIGNMENT.makers, *ASSIGNMENT.seats[0].roles),
+)
+def read_reason(session: Session, caller: Caller, proposal: Proposal) -> dict[str, Any] | None:
+    """Return the sealed reason of an application; it tells of a person, so who looked is kept."""
+    if proposal.kind != ASSIGNMENT.name:
+        return None
+    number = ids.decode("tap", proposal.subject_id)
+    audit.record(session, caller, "tier.application_read", "application", number)
+    found = read_application(session, number)
+    return {"application": found, "customer": ids.encode("cus", found.customer_id)}
