@@ -1,5 +1,7 @@
 """Commands of the demo: loading it, and saying where to look."""
 
+import shlex
+
 import click
 
 from loyalty import customers, outbox, staff
@@ -124,6 +126,8 @@ def welcome() -> None:
     address = f"http://127.0.0.1:{settings().port}"
     minutes = issued.expires_in // 60
     customer = ids.encode("cus", found[SHOWN])
+    command = shlex.quote(str(CHECKOUT / ".venv/bin/loyalty"))
+    environment = shlex.quote(str(settings().home / "environment"))
     click.echo(
         f"""
 权益 Quanyi 已启动 / is running
@@ -139,9 +143,9 @@ def welcome() -> None:
 {partner_lines}
 
 {_list_people(entries)}
-  当前验证码 / a code now:  {CHECKOUT / ".venv/bin/loyalty"} demo code sample-checker
-  再要客户验证码 / another customer:  {CHECKOUT / ".venv/bin/loyalty"} demo code 00001
-  (先运行 / first:  . {settings().home / "environment"})
+  当前验证码 / a code now:  {command} demo code sample-checker
+  再要客户验证码 / another customer:  {command} demo code 00001
+  (先运行 / first:  . {environment})
 
 一位白金客户的积分、等级、到期与原因(令牌 {minutes} 分钟内有效):
 A platinum customer's points, tier, what expires when, and why (the token lives {minutes} minutes):
@@ -151,7 +155,7 @@ curl -s {address}/v1/customers/me/overview -H 'Authorization: Bearer {issued.tok
 
 新的令牌 / a new token:
 
-. {settings().home / "environment"}; {CHECKOUT / ".venv/bin/loyalty"} token \\
+. {environment}; {command} token \\
   --customer {customer} --scope points:read
 """
     )
