@@ -5,11 +5,12 @@
 #   make test-postgres BIN=/usr/lib/postgresql/15/bin   the same with another PostgreSQL's binaries
 #   make check   what has to pass before a change goes in: style, types, tests
 #   make bench   measure against the limit of this machine
+#   make pictures   draw the pages' pictures in docs/pictures anew
 #   make lock    work the lock files out anew from setup.cfg
 #   make clean   remove what these made; the data in .quanyi stay
 
 MAKEFLAGS += --no-print-directory
-.PHONY: run test test-postgres check bench lock clean environment environment-dev
+.PHONY: run test test-postgres check bench pictures lock clean environment environment-dev
 
 ifndef PYTHON
 PYTHON := $(shell for name in python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -48,6 +49,9 @@ check: environment-dev
 
 bench: environment
 	.venv/bin/python -m bench $(ARGS)
+
+pictures: environment-dev
+	.venv/bin/python -m pytest tests/pages/pictures.py
 
 lock: environment
 	.venv/bin/python -m pip install --quiet --upgrade --target build/uv uv==$(UV)

@@ -77,7 +77,7 @@ class WishesForm(Schema):
     HOME,
     access=_ME,
     menu=Menu(70, "message"),
-    summary=("同意与偏好", "Consent"),
+    summary=("同意", "Consent"),
 )
 def get_consents(session: Session, caller: Caller) -> str:
     """Show what was agreed to, by purpose and channel, and the wishes beside."""

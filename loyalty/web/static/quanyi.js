@@ -12,6 +12,9 @@ one("#refused")?.focus();
 const folded = one(".staff .menu details");
 if (folded && matchMedia("(max-width: 59.99rem)").matches) folded.open = false;
 
+// The customer's menu scrolls sideways on a narrow screen: what is open stands in view.
+one(".customer .menu [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
+
 const palette = one("#palette");
 if (palette) {
   const input = one("input", palette);
