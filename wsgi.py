@@ -11,8 +11,10 @@ from loyalty.benefits import api as benefits
 from loyalty.benefits import console as benefits_console
 from loyalty.benefits import pages as benefit_pages
 from loyalty.consent import api as consent
+from loyalty.consent import console as consent_console
 from loyalty.consent import pages as consent_pages
 from loyalty.coupons import batches_api as coupon_batches
+from loyalty.coupons import console as coupons_console
 from loyalty.coupons import counter_pages as coupon_counter
 from loyalty.coupons import pages as coupon_pages
 from loyalty.coupons import series_api as coupon_series
@@ -24,6 +26,7 @@ from loyalty.customers import pages as customer_pages
 from loyalty.customers import sign_in as customer_sign_in
 from loyalty.doctor import refuse_to_start_sick
 from loyalty.messages import api as messages
+from loyalty.messages import console as messages_console
 from loyalty.messages import inbox_api as inbox
 from loyalty.messages import pages as unsubscribe
 from loyalty.messages import webhooks_api as webhooks
@@ -73,12 +76,14 @@ BLUEPRINTS: list[Blueprint] = [
     policy.blueprint,
     customers_console.blueprint,
     messages.blueprint,
+    messages_console.blueprint,
     unsubscribe.blueprint,
     inbox.blueprint,
     webhooks.blueprint,
     partners.blueprint,
     partner_pages.blueprint,
     consent.blueprint,
+    consent_console.blueprint,
     consent_pages.blueprint,
     tiers.blueprint,
     tier_pages.blueprint,
@@ -97,6 +102,7 @@ BLUEPRINTS: list[Blueprint] = [
     campaigns.blueprint,
     campaigns_console.blueprint,
     campaign_console.blueprint,
+    coupons_console.blueprint,
     coupon_series.blueprint,
     coupon_batches.blueprint,
     coupon_wallet.blueprint,

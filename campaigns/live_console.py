@@ -101,8 +101,15 @@ def _say(session: Session, campaign: Campaign, rules: Iterable[str]) -> dict[str
     """Return what each rule gives as its reason, in the words of the pack in force."""
     pack = previewing.find_pack(session)
     document = campaign.document
-    told = {"purpose": document["purpose"] or "", "channel": "/".join(document["channels"])}
-    return {rule: Bilingual(**pack.say(rule, told)) for rule in rules}
+    ways = [form_words.CHANNEL_WORDS[name] for name in document["channels"]]
+    told = {
+        language: {
+            "purpose": document["purpose"] or "",
+            "channel": "/".join(getattr(way, language) for way in ways),
+        }
+        for language in ("zh", "en")
+    }
+    return {rule: Bilingual(*(pack.say(rule, told[name])[name] for name in told)) for rule in rules}
 
 
 def _read_live(session: Session, campaign: Campaign) -> dict[str, Any]:

@@ -4,14 +4,14 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from flask import Blueprint, render_template
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, fields, pre_load, validate
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 import ledger
 from ledger.checkpoints import newest_checkpoints
 from loyalty import audit, programmes
-from loyalty.points import adjustment, queries
+from loyalty.points import adjustment, queries, reversal
 from loyalty.points.explaining import explain_line
 from loyalty.programmes import Programme
 from loyalty.web import Access, Caller, Kind, NotFound, ids
@@ -26,9 +26,22 @@ blueprint = Blueprint("points_console", __name__, template_folder="templates")
 LINES = 12
 MOST_POINTS = 10_000_000
 DAYS = 30
+MOST_DIGITS = 16
 _READERS = Access.browser(Kind.STAFF, "support", "branch", "head_office")
 _MAKERS = Access.browser(Kind.STAFF, "support", "head_office")
 _LEDGER = Access.browser(Kind.STAFF, "auditor", "head_office", "finance")
+
+
+class ReversalForm(Schema):
+    """How much of a line is undone (nothing: all that is left), and why."""
+
+    points = TypedWhole(1, MOST_POINTS, load_default=None)
+    reason = fields.String(required=True, validate=validate.OneOf(tuple(adjustment.REASONS)))
+    case = Reference(required=True)
+
+    @pre_load
+    def _leave_out(self, entered: dict[str, str], **_: Any) -> dict[str, str]:
+        return {name: value for name, value in entered.items() if value.strip()}
 
 
 class AdjustmentForm(Schema):
@@ -63,19 +76,72 @@ def read_panel(session: Session, caller: Caller, customer_id: int) -> dict[str, 
     access=_READERS,
     summary=("一笔积分的来由", "Why a line stands there"),
 )
-def get_line(session: Session, customer_id: int, line: str) -> str:
+def get_line(session: Session, caller: Caller, customer_id: int, line: str) -> str:
     """Show one line of a customer's log with its cause."""
     found = programmes.find_membership(session, customer_id)
-    if found is None or not (line.isascii() and line.isdigit() and len(line) < 16):
+    if found is None:
         raise NotFound
     programme, member = found
     show_zone(programme.zone_name)
-    why = explain_line(session, programme, member, int(line))
+    why = explain_line(session, programme, member, _position(line))
     if why is None:
         raise NotFound
+    may_undo = why.line.kind in reversal.REVERSIBLE and bool(_MAKERS.roles & caller.roles)
+    number = ids.encode("cus", customer_id)
+    return render_template("points/console_line.html", why=why, number=number, may_undo=may_undo)
+
+
+@screen(
+    blueprint,
+    "GET",
+    "/console/customers/{customer_id}/lines/{line}/reversal",
+    access=_MAKERS,
+    summary=("提议冲正一笔积分", "Propose to undo a line"),
+)
+def get_reversal(session: Session, customer_id: int, line: str) -> str:
+    """Show the form."""
+    _, member = _find_member(session, customer_id)
     return render_template(
-        "points/console_line.html", why=why, number=ids.encode("cus", customer_id)
+        "points/reversal.html",
+        line=reversal.find_reversible(session, member, _position(line)),
+        reasons=adjustment.REASONS,
+        number=ids.encode("cus", customer_id),
     )
+
+
+@screen(
+    blueprint,
+    "POST",
+    "/console/customers/{customer_id}/lines/{line}/reversal",
+    access=_MAKERS,
+    form=ReversalForm,
+    idempotent=True,
+    confirmed=True,
+    again=get_reversal,
+    summary=("提议冲正一笔积分", "Propose to undo a line"),
+)
+def post_reversal(
+    session: Session, caller: Caller, customer_id: int, line: str, entered: dict[str, Any]
+) -> Response:
+    """Propose to undo a line; nothing moves until somebody else agrees."""
+    found = _find_member(session, customer_id)
+    content = {**entered, "line": _position(line)}
+    proposal = reversal.propose_reversal(session, caller, *found, content)
+    audit.record(session, caller, "reversal.proposed_on_page", "proposal", proposal.id)
+    return see(f"/console/proposals/{ids.encode('prp', proposal.id)}")
+
+
+def _find_member(session: Session, customer_id: int) -> tuple[Programme, programmes.Member]:
+    found = programmes.find_membership(session, customer_id)
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _position(line: str) -> int:
+    if not (line.isascii() and line.isdigit() and len(line) < MOST_DIGITS):
+        raise NotFound
+    return int(line)
 
 
 @screen(

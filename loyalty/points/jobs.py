@@ -85,6 +85,7 @@ def forget_rows(session: Session, _event: Event) -> None:
 @outbox.subscriber("purchases.recorded")
 @outbox.subscriber("purchases.refunded")
 @outbox.subscriber("points.adjusted")
+@outbox.subscriber("points.reversed")
 @outbox.subscriber("points.confirmed")
 def tell_collectors(_session: Session, event: Event) -> None:
     """Write what happened as one line of the log, for the bank's own collectors of events."""
