@@ -13,6 +13,7 @@ from loyalty.benefits import pages as benefit_pages
 from loyalty.consent import api as consent
 from loyalty.consent import console as consent_console
 from loyalty.consent import pages as consent_pages
+from loyalty.consent import notices_api as notices
 from loyalty.coupons import batches_api as coupon_batches
 from loyalty.coupons import console as coupons_console
 from loyalty.coupons import counter_pages as coupon_counter
@@ -85,6 +86,7 @@ BLUEPRINTS: list[Blueprint] = [
     consent.blueprint,
     consent_console.blueprint,
     consent_pages.blueprint,
+    notices.blueprint,
     tiers.blueprint,
     tier_pages.blueprint,
     tiers_console.blueprint,

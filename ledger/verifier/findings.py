@@ -12,7 +12,8 @@ LIMITS = (
     "that nothing was rewritten after the last checkpoint that left the house: compare with"
     " exported checkpoints (--checkpoints)",
     "anything about rows that no leaf covers: accounts that nothing was posted to, terms that no"
-    " digest names, and tables other than those of the ledger, the audit trail and the decisions",
+    " digest names, and tables other than those of the ledger, the audit trail, consent events"
+    " and decisions",
 )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 LEDGER = "quanyi.ledger.leaf/1"
 AUDIT = "quanyi.audit.leaf/1"
 DECISION = "quanyi.decision.leaf/1"
+CONSENT = "quanyi.consent.leaf/1"
 
 
 def number(value: int) -> bytes:

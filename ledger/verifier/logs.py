@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from findings import Report
-from leaves import AUDIT, DECISION, leaf, plain_json
+from leaves import AUDIT, CONSENT, DECISION, leaf, plain_json
 from notes import FORMAT, BadNote, Keys, Note, check_signature, read_note, read_signed
 from schema import JSON, TABLES
 from sources import Source
@@ -82,9 +82,10 @@ def last_sealed(source: Source) -> tuple[int, int]:
 
 
 def check_rows(source: Source, report: Report, claims: dict[str, Claims]) -> None:
-    """Check each row of the logs of single rows against its leaf: audit trail, decisions."""
+    """Check each row of the logs of single rows against its leaf: audit, consent, decisions."""
     for log, table, form in (
         ("audit", "audit_events", AUDIT),
+        ("consents", "consent_events", CONSENT),
         ("decisions", "decisions", DECISION),
     ):
         _check_rows(source, report, claims.get(log, Claims()).algorithm, (log, table, form))
@@ -97,10 +98,11 @@ def _check_rows(
     hashing = Hash(algorithm)
     kinds = list(TABLES[table].columns.values())
     seals = Stream(source, report, "seals", ("entry_id",), {"log": log})
-    rows = Stream(source, report, table, ("id",))
+    (name,) = TABLES[table].key
+    rows = Stream(source, report, table, (name,))
     while rows.row:
         row = rows.advance()
-        key = {"id": row[0]}
+        key = {name: row[0]}
         _find_missing(report, table, seals, row[0] - 1)
         seal = next(seals.until(row[0]), None)
         report.add(table.replace("_", " "))
@@ -120,7 +122,7 @@ def _check_rows(
 def _find_missing(report: Report, table: str, seals: Stream, number: int) -> None:
     for seal in seals.until(number):
         what = f"was sealed as leaf {seal[1]} and is missing"
-        report.find(table, {"id": seal[3]}, what)
+        report.find(table, {TABLES[table].key[0]: seal[3]}, what)
 
 
 def _claim(claims: dict[str, Claims], note: Note, table: str, key: dict[str, Any]) -> None:

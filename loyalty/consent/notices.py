@@ -178,7 +178,7 @@ def publish_notice(
     `fields` has by language what the law wants told (`NOTICE_FIELDS`). Raises `Refused` with
     `notice-incomplete`, naming each field that is empty.
     """
-    _refuse_incomplete(purpose, fields)
+    refuse_incomplete(purpose, fields)
     session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('consent notices', 0))"))
     row = session.execute(
         ADD_NOTICE,
@@ -197,7 +197,8 @@ def publish_notice(
     return Notice(*row)
 
 
-def _refuse_incomplete(purpose: Purpose, fields: Mapping[str, Mapping[str, str]]) -> None:
+def refuse_incomplete(purpose: Purpose, fields: Mapping[str, Mapping[str, str]]) -> None:
+    """Refuse a notice that leaves out what the law wants told. Raises `Refused`."""
     wanted = NOTICE_FIELDS + (SENSITIVE_FIELDS if purpose.sensitivity == "sensitive" else ())
     faults = [
         {

@@ -16,8 +16,10 @@ from loyalty.consent.rules import (
     FACT_KINDS,
     MECHANISMS,
     NO_CHANNEL,
+    NOTICE_FIELDS,
     PROOF_FIELDS,
     SCOPES,
+    SENSITIVE_FIELDS,
     STATUSES,
     SUPPRESSION_REASONS,
 )
@@ -42,6 +44,7 @@ BY_CUSTOMERS = ("GRANT", "REFUSE", "CONFIRM", "REOPEN")
 REPORTED = tuple(action for action in ACTIONS if action != EXPIRE)
 WAYS = tuple(way for way in MECHANISMS if way != "EXPIRY")
 GREATEST_ID = 2**53 - 1
+TOLD = (*NOTICE_FIELDS, *SENSITIVE_FIELDS)
 
 validation.MESSAGES.setdefault(
     "hours", ("hours", "应为 HH:MM 形式的时刻", "is no time of the day as HH:MM")
@@ -104,6 +107,55 @@ class PurposesSchema(Schema):
     """Every purpose that is open."""
 
     purposes = fields.List(fields.Nested(PurposeSchema), required=True)
+
+
+class NewNamesSchema(Schema):
+    """What something is called, in Chinese and in English."""
+
+    zh = Text(60, required=True)
+    en = Text(60, required=True)
+
+
+class NewPurposeSchema(Schema):
+    """A purpose of use. What is agreed to by itself is agreed to whatever the channel.
+
+    Four codes are looked for by rules of the gate: `financial-info-for-marketing`,
+    `sensitive-data`, `partner-sharing` and `cross-border`.
+    """
+
+    code = Code(required=True)
+    name = fields.Nested(NewNamesSchema, required=True)
+    is_marketing = Truth(required=True)
+    sensitivity = one_of(("ordinary", "sensitive"), load_default="ordinary")
+    needs_separate = Truth(load_default=False)
+    by_channel = Truth(load_default=True)
+    valid_months = Whole(1, 60, load_default=24)
+
+
+class NewNoticeBodySchema(Schema):
+    """The whole text as customers read it, in both languages."""
+
+    zh = Text(20_000, lines=True, required=True)
+    en = Text(40_000, lines=True, required=True)
+
+
+class NewNoticeFieldsSchema(Schema):
+    """The parts that the law wants told, in both languages, by their names."""
+
+    zh = fields.Dict(keys=one_of(TOLD), values=Text(2_000, lines=True), required=True)
+    en = fields.Dict(keys=one_of(TOLD), values=Text(4_000, lines=True), required=True)
+
+
+class NewNoticeSchema(Schema):
+    """A version of a notice. `material`: everybody has to agree anew."""
+
+    purpose = Code(required=True)
+    body = fields.Nested(NewNoticeBodySchema, required=True)
+    fields_ = fields.Nested(
+        NewNoticeFieldsSchema, data_key="fields", attribute="fields", required=True
+    )
+    material = Truth(required=True)
+    effective_from = Instant(load_default=None, allow_none=True)
 
 
 class NewPresentationSchema(Schema):

@@ -55,6 +55,26 @@ declare(
     remedy=("请使用已登记的目的。", "Name a purpose that is open."),
 )
 declare(
+    "purpose-exists",
+    409,
+    title=("该处理目的已开立", "The purpose is open already"),
+    explanation=(
+        "处理目的一经开立不再更改;没有写入。",
+        "Nothing of a purpose changes once it is open; nothing was written.",
+    ),
+    remedy=("请以新的代码提议另一个目的。", "Propose another purpose under a new code."),
+)
+declare(
+    "no-head-office",
+    409,
+    title=("尚未登记总行", "There is no head office"),
+    explanation=(
+        "处理目的须有负责的机构;尚未登记总行,没有写入。",
+        "A unit answers for each purpose, and no head office is registered; nothing was written.",
+    ),
+    remedy=("请先登记总行。", "Register the head office first."),
+)
+declare(
     "wrong-channel",
     422,
     title=("渠道与目的不符", "The channel does not fit the purpose"),

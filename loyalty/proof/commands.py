@@ -20,7 +20,7 @@ from loyalty.web import logs
 
 VERIFIER = Path(ledger.__file__).parent / "verifier"
 FOREVER = 1e9
-SEALED = ("loyalty.audit_events", "loyalty.decisions")
+SEALED = ("loyalty.audit_events", "loyalty.consent_events", "loyalty.decisions")
 
 
 @click.group("proof")
@@ -85,7 +85,7 @@ def ledger_group() -> None:
 @ledger_group.command("dump")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 def dump(folder: Path) -> None:
-    """Write the ledger and the audit trail to FOLDER as JSON lines, for the verifier."""
+    """Write the ledger and the other sealed logs to FOLDER as JSON lines, for the verifier."""
     with transaction() as session:
         counts = dump_tables(session, folder, _sealed_tables())
     click.echo(f"{sum(counts.values())} rows of {len(counts)} tables in {folder}")

@@ -1,4 +1,4 @@
-"""The logs that are sealed: the ledger's, the audit trail, and what the gate decided."""
+"""The logs that are sealed: the ledger's, the audit trail, consent, what the gate decided."""
 
 from ledger.canonical import canonical_json, leaf_bytes
 from ledger.contents import Connection, reading
@@ -6,6 +6,7 @@ from ledger.sealing import LEDGER, Batch, Key, Log
 
 AUDIT_LEAF = "quanyi.audit.leaf/1"
 DECISION_LEAF = "quanyi.decision.leaf/1"
+CONSENT_LEAF = "quanyi.consent.leaf/1"
 
 _EVENTS = """
 SELECT id, at, actor_kind, actor_id, action, subject_type, subject_id, request_id,
@@ -46,6 +47,30 @@ def _take_decisions(
     return batch
 
 
+_CONSENTS = """
+SELECT seq, customer_id, purpose_id, channel, partner_id, action, separate::int,
+    whole_channel::int, notice_id, presentation_id, mechanism, guardian, proof::text, source,
+    reference, actor_kind, actor_id, occurred_at, recorded_at
+FROM loyalty.consent_events WHERE seq > %s AND seq <= %s ORDER BY seq LIMIT %s"""
+
+
+def _take_consents(
+    connection: Connection, algorithm: str, after: Key, through: int, limit: int
+) -> Batch:
+    """Return the next expressions of will: one row of all columns each, `proof` canonical."""
+    batch = Batch([], [])
+    with reading(connection) as cursor:
+        for row in cursor.execute(_CONSENTS, (after[0], through, limit)):
+            proof = None if row[12] is None else canonical_json(row[12])
+            told = (*row[:12], proof, *row[13:])
+            batch.keys.append((row[0], 0))
+            batch.leaves.append(leaf_bytes([[told]], algorithm, CONSENT_LEAF))
+    return batch
+
+
 AUDIT = Log("audit", "loyalty.audit_events", "loyalty.audit_events_id_seq", _take_events)
 DECISIONS = Log("decisions", "loyalty.decisions", "loyalty.decisions_id_seq", _take_decisions)
-LOGS = (LEDGER, AUDIT, DECISIONS)
+CONSENTS = Log(
+    "consents", "loyalty.consent_events", "loyalty.consent_events_seq_seq", _take_consents
+)
+LOGS = (LEDGER, AUDIT, CONSENTS, DECISIONS)

@@ -103,7 +103,8 @@ def drop_guards(connection: psycopg.Connection) -> None:
     connection.execute("SET LOCAL session_replication_role = replica")
     for (table,) in connection.execute(
         "SELECT quote_ident(schemaname) || '.' || quote_ident(tablename) FROM pg_tables"
-        " WHERE schemaname = 'ledger' OR tablename IN ('audit_events', 'decisions')"
+        " WHERE schemaname = 'ledger' OR tablename IN"
+        " ('audit_events', 'consent_events', 'decisions')"
     ).fetchall():
         connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
     for table, constraint in connection.execute(

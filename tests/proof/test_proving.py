@@ -37,9 +37,9 @@ def test_both_logs_are_sealed_signed_and_sent_out(database: Database, keys: Path
     world = build_world()
     posted(earn(world, 1, "a"))
     record(count=1, code="x")
-    assert jobs.seal_logs(10) == {"ledger": 1, "audit": 1, "decisions": 0}
-    assert jobs.checkpoint_logs() == {"ledger": 1, "audit": 1, "decisions": 0}
-    assert jobs.checkpoint_logs() == {"ledger": 1, "audit": 1, "decisions": 0}
+    assert jobs.seal_logs(10) == {"ledger": 1, "audit": 1, "consents": 0, "decisions": 0}
+    assert jobs.checkpoint_logs() == {"ledger": 1, "audit": 1, "consents": 0, "decisions": 0}
+    assert jobs.checkpoint_logs() == {"ledger": 1, "audit": 1, "consents": 0, "decisions": 0}
     path = proof.drop_file(settings().home)
     notes = [json.loads(line)["note"].split("\n") for line in path.read_text().splitlines()]
     assert [(note[2], note[4]) for note in notes] == [("ledger", "1"), ("audit", "1")]
@@ -158,7 +158,7 @@ def test_the_commands_seal_verify_dump_and_print_statements(
     assert code == 0
     assert printed.endswith(
         "ledger: 0 rows sealed, 1 signed\naudit: 0 rows sealed, 0 signed\n"
-        "decisions: 0 rows sealed, 0 signed\n"
+        "consents: 0 rows sealed, 0 signed\ndecisions: 0 rows sealed, 0 signed\n"
     )
     assert json.loads(printed.splitlines()[0])["event"] == "checkpoint"
     assert run("verify")[0] == 0
