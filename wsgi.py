@@ -14,6 +14,7 @@ from loyalty.consent import api as consent
 from loyalty.consent import console as consent_console
 from loyalty.consent import pages as consent_pages
 from loyalty.consent import notices_api as notices
+from loyalty.consent import pages as consent_pages
 from loyalty.coupons import batches_api as coupon_batches
 from loyalty.coupons import console as coupons_console
 from loyalty.coupons import counter_pages as coupon_counter

@@ -4,6 +4,7 @@ from loyalty.consent import wording as wording
 from loyalty.consent.contacts import (
     NewContact,
     add_contacts,
+    adopt_contacts,
     contact_digest,
     give_up,
     unseal_contacts,
@@ -69,6 +70,7 @@ __all__ = [
     "Suppression",
     "add_contacts",
     "add_facts",
+    "adopt_contacts",
     "contact_digest",
     "end_suppression",
     "find_nagged",

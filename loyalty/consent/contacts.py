@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from loyalty import vault
+from loyalty import customers, vault
 from loyalty.consent.subjects import hold_active, lock, touch
 from loyalty.web import NotFound, Refused
 
@@ -31,6 +31,9 @@ RETURNING customer_id
 """)
 _WHOSE = text("""
 SELECT id, customer_id, value FROM loyalty.contact_points WHERE id = ANY(CAST(:ids AS bigint[]))
+""")
+_CUSTOMERS = text("""
+SELECT id FROM loyalty.customers WHERE id > :after AND state = 'active' ORDER BY id LIMIT :limit
 """)
 _FORGET = text("""
 UPDATE loyalty.contact_points
@@ -119,6 +122,29 @@ def _keep(session: Session, contact: NewContact, key: vault.CustomerKey) -> int:
     value = key.seal(COLUMN, CANONICAL[contact.kind](contact.value))
     number: int = session.execute(_ADD, {**row, "value": value}).scalar_one()
     return number
+
+
+def adopt_contacts(
+    session: Session, customer_ids: Collection[int], verified_at: datetime | None = None
+) -> int:
+    """Make contact points of the phone and e-mail that customers are registered with.
+
+    With `verified_at` they count as proved to be theirs since then: that is for the bank to say.
+    Those without, or whom nobody knows, are left out. Returns how many there are.
+    """
+    people = customers.read_people(session, customer_ids, customers.Purpose.DELIVERY)
+    found = [
+        NewContact(customer_id=number, kind=kind, value=value, verified_at=verified_at)
+        for number, person in sorted(people.items())
+        for kind, value in (("PHONE", person.phone), ("EMAIL", person.email))
+        if value is not None
+    ]
+    return len(add_contacts(session, found)) if found else 0
+
+
+def next_customers(session: Session, after: int, limit: int) -> Sequence[int]:
+    """Return the next active customers behind a number."""
+    return session.scalars(_CUSTOMERS, {"after": after, "limit": limit}).all()
 
 
 def give_up(session: Session, ids: Collection[int], reason: str) -> None:

@@ -6,7 +6,7 @@ import click
 
 from loyalty import customers, outbox, staff
 from loyalty.database import transaction
-from loyalty.demo import accounts, coupons, partners, people, purchases, sample
+from loyalty.demo import accounts, agreements, coupons, partners, people, purchases, sample
 from loyalty.points import intake
 from loyalty.points.commands import apply_import, say_result, stage_file, sweep_lapsed
 from loyalty.settings import CHECKOUT, settings
@@ -16,6 +16,7 @@ PEOPLE_AT_ONCE = 1000
 SHOWN = "10370"
 """A platinum customer with nine purchases, the last one on the last day."""
 WITH_COUPONS = ("00001", "00002", "00003")
+ASKED = [f"{number:05}" for number in range(1, 301)]
 
 
 @click.group("demo")
@@ -47,6 +48,7 @@ def load(shift: bool) -> None:
         import_id = _stage(shift)
     is_new = _apply(import_id)
     _give_coupons()
+    _agree()
     if not is_new:
         click.echo("样例数据已经装载 / the demo is loaded")
 
@@ -60,6 +62,14 @@ def _give_coupons() -> None:
         found = customers.find_by_reference(session, [SHOWN, *WITH_COUPONS])
     with transaction() as session:
         coupons.give_coupons(session, programme, sorted(found.values()))
+
+
+def _agree() -> None:
+    """Open what customers are asked, and let some of them answer; each once."""
+    with transaction() as session:
+        agreements.open_agreements(session, sample.head_office(session))
+        found = customers.find_by_reference(session, [SHOWN, *ASKED])
+        agreements.say(session, sorted(found.values()))
 
 
 def _register() -> None:

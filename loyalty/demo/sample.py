@@ -76,6 +76,9 @@ STAFF = {
     "sample-branch": ("样例支行", "branch"),
     "sample-head-office": ("样例总行", "head_office"),
     "sample-auditor": ("样例审计", "auditor"),
+    "sample-protection": ("样例消保", "consumer_protection"),
+    "sample-compliance": ("样例合规", "compliance"),
+    "sample-publicity": ("样例办公室", "publicity"),
 }
 SCOPES = (
     "benefits:read",
@@ -96,6 +99,9 @@ SCOPES = (
     "rewards:deliver",
     "rewards:read",
 )
+HEAD_OFFICE = text("""
+SELECT min(id) FROM loyalty.organisation_units WHERE kind = 'head_office'
+""")
 SHARES = text("""
 SELECT tier, count(*) AS customers FROM loyalty.tier_states
 WHERE programme_id = :programme GROUP BY tier
@@ -132,6 +138,12 @@ def open_sample(session: Session) -> Programme:
     for code, offer in BENEFITS.items():
         benefits.offer_benefit(session, programme, code, effective_from=LONG_AGO, **offer)
     return programme
+
+
+def head_office(session: Session) -> int:
+    """Return the unit that answers for the sample bank."""
+    number: int = session.execute(HEAD_OFFICE).scalar_one()
+    return number
 
 
 def count_tiers(session: Session, programme: Programme) -> dict[str, int]:
