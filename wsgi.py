@@ -12,7 +12,6 @@ from loyalty.benefits import console as benefits_console
 from loyalty.benefits import pages as benefit_pages
 from loyalty.consent import api as consent
 from loyalty.consent import console as consent_console
-from loyalty.consent import pages as consent_pages
 from loyalty.consent import notices_api as notices
 from loyalty.consent import pages as consent_pages
 from loyalty.coupons import batches_api as coupon_batches

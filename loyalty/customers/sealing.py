@@ -1,6 +1,6 @@
 """A person sealed into the columns of a customer's row, and read back."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Any
 
@@ -25,11 +25,16 @@ def seal_person(key: CustomerKey, person: NewCustomer) -> dict[str, bytes | None
     }
 
 
-def unseal_person(key: CustomerKey, columns: Mapping[str, Any]) -> Person:
-    """Return the person in a row's columns. Raises `vault.Unreadable` on what was tampered with."""
+def unseal_person(
+    key: CustomerKey, columns: Mapping[str, Any], only: Collection[str] = SEALED
+) -> Person:
+    """Return the person in a row's columns, as far as these are asked for.
+
+    Raises `vault.Unreadable` on what was tampered with.
+    """
     found = {
         column: None
-        if columns[column] is None
+        if columns[column] is None or column not in only
         else key.unseal(f"{TABLE}.{column}", bytes(columns[column]))
         for column in SEALED
     }

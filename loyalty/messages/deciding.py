@@ -43,6 +43,7 @@ BATCH = 500
 PERMIT_LIFE = timedelta(seconds=60)
 LAPSED = timedelta(minutes=2)  # after which no attempt by an old permit can be under way
 
+_COLUMN_OF = {"email": "email", "sms": "phone"}
 _CLAIM = text("""
 WITH due AS MATERIALIZED (
     SELECT request_id FROM loyalty.send_queue WHERE due_at <= :now
@@ -219,7 +220,8 @@ def reach(
 ) -> dict[int, Way]:
     """Return by request how its customer is reached: at the contact point, else as on file."""
     ids = sorted({request.customer_id for request in requests})
-    people = customers.read_people(session, ids, Purpose.DELIVERY)
+    wanted = {"name"} | {_COLUMN_OF[r.channel] for r in requests if r.channel in _COLUMN_OF}
+    people = customers.read_people(session, ids, Purpose.DELIVERY, wanted)
     points = {k.contact.id for k in known.values() if k.contact and not k.contact.dead_reason}
     values = consent.unseal_contacts(session, points) if points else {}
     found = {}

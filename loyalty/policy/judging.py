@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from loyalty.policy.facts import Facts
@@ -61,7 +62,7 @@ class Result:
     @property
     def fires(self) -> bool:
         """Whether the rule stands in the way, by what it found or because it could not look."""
-        return self.outcome in (Outcome.FIRES, Outcome.UNANSWERED)
+        return self.outcome is Outcome.FIRES or self.outcome is Outcome.UNANSWERED
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +139,16 @@ def _ask(text: "RuleText", check: Check, facts: Facts) -> Result:
     except LookupError as missing:
         return Result(text.id, Outcome.UNANSWERED, {"missing": str(missing.args[0])})
     if answer is None:
-        return Result(text.id, NOT_ASKED)
+        return _plain(text.id, NOT_ASKED)
     if answer is False:
-        return Result(text.id, PASSED)
+        return _plain(text.id, PASSED)
     return Result(text.id, Outcome.FIRES, answer.detail if isinstance(answer, Finding) else {})
+
+
+@cache
+def _plain(rule: str, outcome: Outcome) -> Result:
+    """Return a result without detail, made once: most are such, thousands a second."""
+    return Result(rule, outcome)
 
 
 def _conclude(pack: "Pack", results: Iterable[Result]) -> Judgement:
