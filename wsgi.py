@@ -42,6 +42,7 @@ from loyalty.points import import_api as imports
 from loyalty.points import pages as points_pages
 from loyalty.points import reports_api as points_reports
 from loyalty.points import rules_api as earning_rules
+from loyalty.points import rules_console
 from loyalty.policy import api as policy
 from loyalty.proof import api as proof
 from loyalty.proposals import api as proposals
@@ -101,6 +102,7 @@ BLUEPRINTS: list[Blueprint] = [
     imports.blueprint,
     points_reports.blueprint,
     earning_rules.blueprint,
+    rules_console.blueprint,
     campaigns.blueprint,
     campaigns_console.blueprint,
     campaign_console.blueprint,
