@@ -25,6 +25,7 @@ from loyalty.customers.schemas import (
     dump_receipt,
     dump_registered,
 )
+from loyalty.database import transaction
 from loyalty.web import Access, Caller, NotFound, Refused, endpoint
 
 blueprint = Blueprint("customers", __name__)
@@ -78,18 +79,21 @@ def get_customer(session: Session, customer_id: int) -> dict[str, Any]:
     summary=("按编号或电话查找客户", "Find customers by reference or phone"),
     problems=("too-many-look-ups",),
 )
-def post_search(session: Session, caller: Caller, body: dict[str, Any]) -> dict[str, Any]:
+def post_search(caller: Caller, body: dict[str, Any]) -> dict[str, Any]:
     """Answer the customers found, masked, and keep who looked, how and why."""
-    by = "reference" if "reference" in body else "phone"
-    if by == "phone":
-        found = queries.find_by_phone(session, body["phone"])
-    else:
-        known = queries.find_by_reference(session, [body["reference"]])
-        found = list(queries.customers_by_id(session, known.values()).values())
-    watching.watch(session, caller, [customer.id for customer in found])
-    detail = {"by": by, "purpose": body["purpose"], "found": len(found)}
-    audit.record(session, caller, "customer.searched", "customers", by, detail)
-    return {"customers": _dump_masked(session, found)}
+    with transaction() as session:
+        watching.count(session, caller)
+    with transaction() as session:
+        by = "reference" if "reference" in body else "phone"
+        if by == "phone":
+            found = queries.find_by_phone(session, body["phone"])
+        else:
+            known = queries.find_by_reference(session, [body["reference"]])
+            found = list(queries.customers_by_id(session, known.values()).values())
+        watching.watch(session, caller, [customer.id for customer in found])
+        detail = {"by": by, "purpose": body["purpose"], "found": len(found)}
+        audit.record(session, caller, "customer.searched", "customers", by, detail)
+        return {"customers": _dump_masked(session, found)}
 
 
 @endpoint(
@@ -103,16 +107,17 @@ def post_search(session: Session, caller: Caller, body: dict[str, Any]) -> dict[
     summary=("查看客户个人信息", "Read a customer's personal data"),
     problems=("customer-erased", "too-many-look-ups"),
 )
-def post_reveal(
-    session: Session, caller: Caller, customer_id: int, body: dict[str, Any]
-) -> dict[str, Any]:
+def post_reveal(caller: Caller, customer_id: int, body: dict[str, Any]) -> dict[str, Any]:
     """Answer the person in clear, and keep who read it and why."""
-    purpose = person.Purpose(body["purpose"])
-    watching.watch(session, caller, [customer_id])
-    found = person.read_person(session, customer_id, purpose)
-    detail = {"purpose": purpose.value}
-    audit.record(session, caller, "customer.revealed", "customer", customer_id, detail)
-    return dump_person(customer_id, found)
+    with transaction() as session:
+        watching.count(session, caller)
+    with transaction() as session:
+        purpose = person.Purpose(body["purpose"])
+        watching.watch(session, caller, [customer_id])
+        found = person.read_person(session, customer_id, purpose)
+        detail = {"purpose": purpose.value}
+        audit.record(session, caller, "customer.revealed", "customer", customer_id, detail)
+        return dump_person(customer_id, found)
 
 
 @endpoint(

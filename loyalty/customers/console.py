@@ -10,6 +10,7 @@ from loyalty import audit
 from loyalty.customers import person, queries, watching
 from loyalty.customers.pages import PURPOSES
 from loyalty.customers.rules import Person
+from loyalty.database import transaction
 from loyalty.web import Access, Caller, Kind, NotFound, ids
 from loyalty.web.screens import screen
 from loyalty.web.sites import Menu, read_panels
@@ -65,14 +66,19 @@ def get_search() -> str:
     again=get_search,
     summary=("查找客户", "Find a customer"),
 )
-def post_search(session: Session, caller: Caller, entered: dict[str, Any]) -> str:
+def post_search(caller: Caller, entered: dict[str, Any]) -> str:
     """Show whom was found, masked, and keep who looked, how and why; nothing stands in a URL."""
-    found = _search(session, entered["by"], entered["sought"].strip())
-    watching.watch(session, caller, [customer.id for customer in found])
-    detail = {"by": entered["by"], "purpose": entered["purpose"], "found": len(found)}
-    audit.record(session, caller, "customer.searched", "customers", entered["by"], detail)
-    people = person.read_masked(session, [customer.id for customer in found])
-    return render_template("customers/search.html", found=found, people=people, purposes=PURPOSES)
+    with transaction() as session:
+        watching.count(session, caller)
+    with transaction() as session:
+        found = _search(session, entered["by"], entered["sought"].strip())
+        watching.watch(session, caller, [customer.id for customer in found])
+        detail = {"by": entered["by"], "purpose": entered["purpose"], "found": len(found)}
+        audit.record(session, caller, "customer.searched", "customers", entered["by"], detail)
+        people = person.read_masked(session, [customer.id for customer in found])
+        return render_template(
+            "customers/search.html", found=found, people=people, purposes=PURPOSES
+        )
 
 
 @screen(blueprint, "GET", ONE, access=_SEARCHERS, summary=("一位客户", "One customer"))
@@ -91,14 +97,17 @@ def get_one(session: Session, caller: Caller, customer_id: int) -> str:
     again=get_one,
     summary=("查看个人信息", "Read personal data"),
 )
-def post_reveal(session: Session, caller: Caller, customer_id: int, entered: dict[str, Any]) -> str:
+def post_reveal(caller: Caller, customer_id: int, entered: dict[str, Any]) -> str:
     """Show the person in clear on this one page, and keep who read it and why."""
-    purpose = person.Purpose(entered["purpose"])
-    watching.watch(session, caller, [customer_id])
-    found = person.read_person(session, customer_id, purpose)
-    detail = {"purpose": purpose.value}
-    audit.record(session, caller, "customer.revealed", "customer", customer_id, detail)
-    return _show(session, caller, customer_id, found)
+    with transaction() as session:
+        watching.count(session, caller)
+    with transaction() as session:
+        purpose = person.Purpose(entered["purpose"])
+        watching.watch(session, caller, [customer_id])
+        found = person.read_person(session, customer_id, purpose)
+        detail = {"purpose": purpose.value}
+        audit.record(session, caller, "customer.revealed", "customer", customer_id, detail)
+        return _show(session, caller, customer_id, found)
 
 
 def _show(session: Session, caller: Caller, customer_id: int, clear: Person | None) -> str:

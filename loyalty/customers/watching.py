@@ -26,14 +26,24 @@ RETURNING l.count, ceil(extract(epoch FROM l.hour + interval '1 hour' - clock_ti
 """)
 
 
-def watch(session: Session, caller: Caller, customer_ids: Collection[int]) -> None:
-    """Count one look-up by a member of staff, who found these customers, and tell of canaries.
+def count(session: Session, caller: Caller) -> None:
+    """Count one look-up that a member of staff is about to make.
 
+    In a transaction of its own, before the look-up's, so that one which is refused counts too.
     Systems are not counted here: they are held to the rates of their clients. Raises `Refused`
     with `too-many-look-ups`, which is kept as a denial.
     """
-    if caller.kind == Kind.STAFF:
-        _count(session, caller)
+    if caller.kind != Kind.STAFF:
+        return
+    made, seconds = session.execute(_COUNT, {"actor": caller.id}).one()
+    if made > MOST_AN_HOUR:
+        raise Refused("too-many-look-ups", headers={"Retry-After": str(max(1, seconds))})
+    if made == MOST_AN_HOUR:
+        _alert(session, caller, "alert.look_ups_spent", "staff", caller.id, {"count": made})
+
+
+def watch(session: Session, caller: Caller, customer_ids: Collection[int]) -> None:
+    """Tell of canaries among the customers that somebody has found."""
     found = session.execute(
         text("SELECT customer_id FROM loyalty.canaries WHERE customer_id = ANY(:ids)"),
         {"ids": list(customer_ids)},
@@ -52,14 +62,6 @@ def place_canary(session: Session, caller: Caller, customer_id: int) -> None:
         {"id": customer_id},
     )
     audit.record(session, caller, "canary.placed", "customer", customer_id)
-
-
-def _count(session: Session, caller: Caller) -> None:
-    count, seconds = session.execute(_COUNT, {"actor": caller.id}).one()
-    if count > MOST_AN_HOUR:
-        raise Refused("too-many-look-ups", headers={"Retry-After": str(max(1, seconds))})
-    if count == MOST_AN_HOUR:
-        _alert(session, caller, "alert.look_ups_spent", "staff", caller.id, {"count": count})
 
 
 def _alert(

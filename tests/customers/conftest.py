@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 
 from loyalty import audit, customers, staff, vault
 from loyalty.audit import api as audit_api
+from loyalty.audit import trail
 from loyalty.customers import NewCustomer
 from loyalty.customers.api import blueprint
 from loyalty.database import transaction
@@ -77,8 +78,9 @@ def verify(token: str) -> Verified:
 
 
 @pytest.fixture
-def client(database: Database) -> FlaskClient:
-    """A client of an application that serves customers."""
+def client(database: Database, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
+    """A client of an application that serves customers, and has kept no denials so far."""
+    monkeypatch.setattr(audit_api, "_denials", trail.DenialLimit())
     with transaction() as session:
         unit = staff.add_unit(session, Caller.job("test"), "head_office", "总行")
         for login in ("one", "two", "three", "four"):

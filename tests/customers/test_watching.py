@@ -78,6 +78,14 @@ def test_many_at_once_get_no_more(client: FlaskClient) -> None:
     assert sorted(looked) == [200] * 5 + [429] * 15
 
 
+def test_a_look_up_that_is_refused_counts_too(client: FlaskClient) -> None:
+    register(WANG)
+    set_count("stf_0000000000001", MOST_AN_HOUR - 2)
+    answers = [reveal(client, "support", 999_999 + attempt).status_code for attempt in range(4)]
+    assert answers == [404, 404, 429, 429]
+    assert len(trail("alert.look_ups_spent")) == 1
+
+
 def test_the_next_hour_begins_anew(client: FlaskClient) -> None:
     register(WANG)
     set_count("stf_0000000000001", MOST_AN_HOUR, hours_ago=1)

@@ -3,16 +3,21 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 import ledger
+from ledger import checkpoints
+from ledger.dump import dump_tables
 from loyalty import customers, points, vault
 from loyalty.database import transaction
 from loyalty.points import waiting
 from loyalty.web import Refused
 from tests.ledger.invariants import check_ledger
+from tests.ledger.verifying import as_superuser, seal_all, sign, verify, verify_database
 from tests.points.builders import (
     BASE,
     World,
@@ -46,6 +51,39 @@ def event(reference: str, name: str = "delivered", **about: Any) -> points.NewCo
 def waiting_in(world: World) -> list[waiting.Waiting]:
     with transaction() as session:
         return waiting.read_waiting(session, world.member(session, "00001").points_wallet)
+
+
+def test_a_ledger_with_confirmed_points_is_proved(database: Database, tmp_path: Path) -> None:
+    world = build_world(base={**waits_for("delivered"), "expiry": {"months": 12}})
+    for reference in ("waiting", "whole", "returned"):
+        recorded(world, purchase(reference, 1_000))
+    refund(world, "r1", "whole", 300)
+    confirm(world, event("e1", purchase="whole"), event("e2", purchase="returned"))
+    refund(world, "r2", "returned")
+    spend(world, "s1", 3)
+    now = balance(world)
+    assert (now.available, now.pending) == (7 - 3, 10)
+    seal_all()
+    sign(tmp_path)
+    with transaction() as session:
+        (kinds,) = session.execute(
+            text("SELECT count(*) FROM ledger.entries WHERE kind = 'confirm'")
+        ).one()
+    with transaction() as session:
+        dump_tables(session, tmp_path / "dump")
+    assert kinds == 2
+    live = verify_database(database, tmp_path)
+    assert (live.status, live.report["findings"]) == (0, []), live.report
+    public = tmp_path / checkpoints.PUBLIC_KEY
+    assert verify("--dump", tmp_path / "dump", "--public-key", public).status == 0
+    as_superuser(
+        database,
+        "UPDATE ledger.lots SET available_from = available_from - interval '1 day'"
+        " WHERE (account_id, position) IN (SELECT t.account_id, max(t.position) FROM"
+        " ledger.transfers t JOIN ledger.entries e ON e.account_id = t.account_id"
+        " AND e.id = t.entry_id WHERE e.kind = 'confirm' GROUP BY 1)",
+    )
+    assert verify_database(database, tmp_path).status == 1
 
 
 def test_points_wait_for_the_event_and_then_are_usable_as_their_rule_promised(
