@@ -5,6 +5,7 @@ from flask import Blueprint, Flask
 from campaigns import api as campaigns
 from campaigns import console as campaigns_console
 from campaigns import live_console as campaign_console
+from campaigns import draws_api as prize_draws
 from loyalty.audit import api as audit
 from loyalty.audit import console as audit_console
 from loyalty.benefits import api as benefits
@@ -107,6 +108,7 @@ BLUEPRINTS: list[Blueprint] = [
     campaigns_console.blueprint,
     campaign_console.blueprint,
     coupons_console.blueprint,
+    prize_draws.blueprint,
     coupon_series.blueprint,
     coupon_batches.blueprint,
     coupon_wallet.blueprint,

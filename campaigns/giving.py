@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 import ledger
 from campaigns.queries import Campaign, Launch
 from loyalty import benefits, coupons
-from loyalty.coupons import Issued, NotIssued, Order
+from loyalty.coupons import Issued, NotIssued, Order, Series
 from loyalty.programmes import Programme
 from loyalty.web import ids
 
@@ -19,6 +19,8 @@ SPENT = "budget-spent"
 
 Refusals = dict[int, str]
 """Why somebody got nothing, by customer."""
+Budget = Mapping[str, int] | None
+"""A budget as a launch's means name it: its wallet, and where what was used moves to."""
 
 
 def give(
@@ -35,7 +37,15 @@ def give(
     offer = campaign.document.get("offer") or {}
     if "coupon" in offer and customer_ids:
         orders = [Order(f"{launch.id}:{number}", number) for number in customer_ids]
-        return give_coupons(session, programme, launch, offer["coupon"]["series"], orders)
+        series = coupons.find_series(session, programme, offer["coupon"]["series"])
+        given = give_coupons(
+            session, programme, launch, launch.means["budget"], series, orders, series.terms.reserve
+        )
+        return {
+            order.customer_id: one.code
+            for order, one in given.items()
+            if isinstance(one, NotIssued) and order.customer_id is not None
+        }
     if "benefit" in offer:
         for number in customer_ids:
             _grant(session, programme, campaign, launch, number)
@@ -43,46 +53,40 @@ def give(
 
 
 def give_coupons(
-    session: Session, programme: Programme, launch: Launch, code: str, orders: Sequence[Order]
-) -> Refusals:
-    """Issue coupons of a series, each drawn from the campaign's budget; the rest get none.
-
-    What the budget pays is what the series itself reserves for a coupon.
-    """
-    series = coupons.find_series(session, programme, code)
-    worth = series.terms.reserve
-    affordable = len(orders)
-    if worth and (left := lock_budget(session, launch, series.budget)) is not None:
-        affordable = min(affordable, left // worth)
+    session: Session,
+    programme: Programme,
+    launch: Launch,
+    budget: Budget,
+    series: Series,
+    orders: Sequence[Order],
+    worth: int,
+) -> dict[Order, Issued | NotIssued]:
+    """Issue a coupon for each order while the budget has what one is worth; the rest get none."""
+    left = lock_budget(session, budget, series.budget)
+    affordable = len(orders) if left is None or not worth else min(len(orders), left // worth)
     met, unmet = orders[:affordable], orders[affordable:]
     issued = coupons.issue(session, programme, series, f"campaign:{launch.campaign_id}", met)
-    use_budget(
-        session,
-        launch,
-        {ids.encode("cpn", one.coupon_id): worth for one in issued if isinstance(one, Issued)},
-    )
-    refused = dict.fromkeys(unmet, SPENT)
-    for order, one in zip(met, issued, strict=True):
-        if isinstance(one, NotIssued):
-            refused[order] = one.code
-    return {order.customer_id: why for order, why in refused.items() if order.customer_id}
+    gifts = [one.coupon_id for one in issued if isinstance(one, Issued) and not one.replayed]
+    use_budget(session, launch, budget, {ids.encode("cpn", number): worth for number in gifts})
+    return {
+        **dict.fromkeys(unmet, NotIssued(SPENT)),
+        **dict(zip(met, issued, strict=True)),
+    }
 
 
-def lock_budget(session: Session, launch: Launch, *others: int) -> int | None:
-    """Hold a launch's budget until the commit; return what is left. None where it has none.
+def lock_budget(session: Session, budget: Budget, *others: int) -> int | None:
+    """Hold a budget until the commit; return what is left, or None where there is none.
 
     `others` are wallets that will be locked later: all are locked in one order here.
     """
-    budget = launch.means["budget"]
     if budget is None:
         return None
     ledger.lock(session, [budget["wallet"], *others])
     return ledger.read_balance(session, budget["wallet"]).available
 
 
-def use_budget(session: Session, launch: Launch, gifts: dict[str, int]) -> None:
-    """Draw from a launch's budget what each of these gifts is worth, each by its own id."""
-    budget = launch.means["budget"]
+def use_budget(session: Session, launch: Launch, budget: Budget, gifts: Mapping[str, int]) -> None:
+    """Draw from a budget what each of these gifts is worth, each by its own name."""
     if budget is None:
         return
     entries = [

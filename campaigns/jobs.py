@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
-from campaigns import ending, expansion, launching, previewing
+from campaigns import drawing, ending, expansion, launching, previewing
 from loyalty.outbox import Done, Event, Progress, Run, scheduled, work
 from loyalty.web import Caller
 
@@ -26,6 +26,14 @@ def reach_people(session: Session, run: Run) -> Progress:
     done = expansion.advance(session, run.arguments["launch"], after)
     progress = Done if done.is_over else Progress
     return progress(done=done.people, failed=done.failed, cursor={"after": done.after})
+
+
+@work(drawing.RUN)
+def hold_draw(session: Session, run: Run) -> Progress:
+    """Do the next part of a draw: tickets, the draw itself, prizes."""
+    step = drawing.advance(session, run.arguments["launch"], run.arguments["by"], run.cursor)
+    progress = Done if step.is_over else Progress
+    return progress(done=step.done, failed=step.failed, cursor=step.cursor)
 
 
 @scheduled("campaigns.ends_due", every=timedelta(minutes=1))

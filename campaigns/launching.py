@@ -6,7 +6,6 @@ is a run that finds it all there.
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -17,13 +16,22 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 import ledger
-from campaigns import approval, contents, disclosures, drafting, draws, linting, previewing
+from campaigns import (
+    approval,
+    contents,
+    disclosures,
+    drafting,
+    drawing,
+    draws,
+    linting,
+    previewing,
+    rules,
+)
 from campaigns.approval import Approval
 from campaigns.queries import Campaign
 from loyalty import messages, outbox, points, programmes, proposals
 from loyalty.programmes import Programme
 from loyalty.web import Caller, Refused, ids
-from loyalty.web.keyfiles import read_secret
 
 RUN = "campaigns.expand"
 BUDGET, ORIGIN = "campaign_budget", "campaign"
@@ -64,11 +72,12 @@ def launch(session: Session, caller: Caller, campaign: Campaign, preview_id: int
     preview = approval.check_preview(session, campaign, preview_id)
     programme = programmes.find_programme(session, campaign.programme)
     _refuse_blocked(session, programme, campaign)
-    budget = _fund(session, programme, campaign)
+    budget, prizes = _fund(session, programme, campaign)
     means = {
         "release": _release(session, campaign, agreed),
         "rule": _agree_on_rule(session, programme, campaign, agreed, budget),
         "budget": budget,
+        "prizes": prizes,
     }
     launch_id: int = session.execute(
         _LAUNCH,
@@ -187,25 +196,39 @@ def _agree_on_rule(
     return rule
 
 
-def _fund(session: Session, programme: Programme, campaign: Campaign) -> dict[str, int] | None:
-    """Open the campaign's budget: a wallet that cannot go below zero, with what was approved.
+def _fund(
+    session: Session, programme: Programme, campaign: Campaign
+) -> tuple[dict[str, int] | None, dict[str, int] | None]:
+    """Open the campaign's budget, and beside it that of its prizes: wallets with floor zero.
 
-    Its unit is leave to give, not points or money: nobody is owed what stands in it.
+    Their unit is leave to give, not points or money: nobody is owed what stands in it. What was
+    promised as prizes is set aside, so that no award uses it up.
     """
     budget: Mapping[str, Any] | None = campaign.document.get("budget")
     if budget is None:
-        return None
+        return None, None
     counted = programme.currency if budget["unit"] == "money" else f"{programme.code}.points"
     unit = ledger.open_unit(session, f"{counted}.budget", budget["unit"])
+    prizes = rules.prizes_cost(campaign.document)
     holder = f"campaign:{campaign.id}"
+    return (
+        _open_budget(session, unit, campaign, holder, budget["amount"] - prizes),
+        _open_budget(session, unit, campaign, f"{holder}:prizes", prizes) if prizes else None,
+    )
+
+
+def _open_budget(
+    session: Session, unit: int, campaign: Campaign, holder: str, amount: int
+) -> dict[str, int]:
     account = ledger.open_wallets(session, unit, [holder], role=BUDGET)[holder]
     house = ledger.house(session, unit)
-    move = ledger.Move(house.issued, account, budget["amount"])
-    cause = {"campaign": ids.encode("cmp", campaign.id), "version": campaign.version}
-    entry = ledger.Entry(account, "campaigns", "fund", "fund", (move,), cause=cause)
-    (outcome,) = ledger.post(session, [entry])
-    if isinstance(outcome, ledger.Refusal):
-        raise Refused(outcome.code)
+    if amount:
+        move = ledger.Move(house.issued, account, amount)
+        cause = {"campaign": ids.encode("cmp", campaign.id), "version": campaign.version}
+        entry = ledger.Entry(account, "campaigns", "fund", "fund", (move,), cause=cause)
+        (outcome,) = ledger.post(session, [entry])
+        if isinstance(outcome, ledger.Refusal):
+            raise Refused(outcome.code)
     return {"wallet": account, "used": house.redeemed}
 
 
@@ -241,11 +264,6 @@ def _publish_draw(session: Session, campaign: Campaign, launch_id: int) -> None:
             "launch": launch_id,
             "notice": written,
             "digest": sha256(written.encode()).digest(),
-            "commitment": draws.promise(seed_of(launch_id)),
+            "commitment": draws.promise(drawing.seed_of(launch_id)),
         },
     )
-
-
-def seed_of(launch_id: int) -> bytes:
-    """Return the seed of a launch's draw: made from a key outside the database, never stored."""
-    return hmac.digest(read_secret("draws"), f"launch:{launch_id}".encode(), sha256)

@@ -149,9 +149,23 @@ def _lint_gifts(session: Session, programme: Programme, document: Document) -> I
         offered = {one.code for one in benefits.list_offers(session, programme)}
         if offer["benefit"]["code"] not in offered:
             yield _fault("/offer/benefit/code", "offer.unknown")
+    yield from _lint_prizes(session, programme, document)
     unit = (document.get("budget") or {}).get("unit")
     if (unit == "money" and "earning_rule" in offer) or (unit == "points" and "coupon" in offer):
         yield _fault("/budget/unit", "budget.unit")
+
+
+def _lint_prizes(session: Session, programme: Programme, document: Document) -> Iterator[Finding]:
+    """Yield prizes that nobody could give: another unit, more than there is, no such series."""
+    budget = document.get("budget")
+    for place, prize in enumerate((document.get("draw") or {}).get("prizes", ())):
+        gives, at = prize.get("gives") or {}, f"/draw/prizes/{place}/gives"
+        if "coupon" in gives and not _is_issued(session, programme, gives["coupon"]["series"]):
+            yield _fault(f"{at}/coupon/series", "offer.unknown")
+        if gives and budget and ("points" in gives) != (budget["unit"] == "points"):
+            yield _fault(at, "budget.unit")
+    if budget and rules.prizes_cost(document) > budget["amount"]:
+        yield _fault("/budget/amount", "budget.prizes")
 
 
 def _is_issued(session: Session, programme: Programme, series: str) -> bool:

@@ -332,7 +332,7 @@ class Ticket(Base):
 
 
 class DrawRow(Base):
-    """A draw as it was held: the seed that was promised, the tickets' hash, and who won."""
+    """A draw as it was held: the seed that was promised before, and the hash of the tickets."""
 
     __tablename__ = "draws"
     __kind__ = APPEND_ONLY
@@ -347,6 +347,63 @@ class DrawRow(Base):
     seed: Mapped[bytes] = mapped_column(LargeBinary)
     tickets: Mapped[int] = mapped_column(BigInteger)
     tickets_digest: Mapped[str] = mapped_column(Text)
-    winners: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
     drawn_by: Mapped[int] = mapped_column(ForeignKey(STAFF))
     drawn_at: Mapped[datetime] = mapped_column(Instant, server_default=NOW)
+
+
+class WinnerRow(Base):
+    """A ticket that won, in the order of the ranks; `prize` is the place in the notice's list."""
+
+    __tablename__ = "winners"
+    __kind__ = APPEND_ONLY
+    __table_args__ = (
+        UniqueConstraint("launch_id", "place"),
+        ForeignKeyConstraint(
+            ["launch_id", "ticket"],
+            [f"{SCHEMA}.tickets.launch_id", f"{SCHEMA}.tickets.ticket"],
+            name="fk_winners_launch_id_ticket",
+        ),
+        {"schema": SCHEMA},
+    )
+
+    launch_id: Mapped[int] = mapped_column(
+        ForeignKey(f"{SCHEMA}.draws.launch_id"), primary_key=True
+    )
+    ticket: Mapped[str] = mapped_column(Text, primary_key=True)
+    place: Mapped[int] = mapped_column(Integer)
+    prize: Mapped[int] = mapped_column(SmallInteger)
+
+
+class GiftRow(Base):
+    """What a winning ticket was given, or why not; a prize that is handed over has no row here."""
+
+    __tablename__ = "gifts"
+    __kind__ = APPEND_ONLY
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["launch_id", "ticket"],
+            [f"{SCHEMA}.winners.launch_id", f"{SCHEMA}.winners.ticket"],
+        ),
+        CheckConstraint("num_nonnulls(gift, refusal) = 1", name="gift"),
+        {"schema": SCHEMA},
+    )
+
+    launch_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    ticket: Mapped[str] = mapped_column(Text, primary_key=True)
+    gift: Mapped[str | None] = mapped_column(Text)
+    refusal: Mapped[str | None] = mapped_column(Text)
+    given_at: Mapped[datetime] = mapped_column(Instant, server_default=NOW)
+
+
+class ClickRow(Base):
+    """Somebody followed the link of a campaign: who, only where they agreed to be looked at."""
+
+    __tablename__ = "clicks"
+    __kind__ = APPEND_ONLY
+    __table_args__ = (Index(None, "launch_id", "customer_id"), {"schema": SCHEMA})
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    launch_id: Mapped[int] = mapped_column(ForeignKey(f"{SCHEMA}.launches.id"))
+    arm: Mapped[str] = mapped_column(Text)
+    customer_id: Mapped[int | None] = mapped_column(BigInteger)
+    at: Mapped[datetime] = mapped_column(Instant, server_default=NOW)

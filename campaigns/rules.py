@@ -89,6 +89,18 @@ def _is_within(clock: str, first: str, last: str) -> bool:
     return clock >= first or clock < last
 
 
+def prize_cost(prize: Mapping[str, Any]) -> int:
+    """Return what one prize draws from the budget: its points, or its published value."""
+    gives: Mapping[str, Any] = prize.get("gives") or {}
+    return int(gives.get("points", prize["value"] if "coupon" in gives else 0))
+
+
+def prizes_cost(document: Mapping[str, Any]) -> int:
+    """Return what all prizes that we give ourselves draw from the budget."""
+    prizes = (document.get("draw") or {}).get("prizes", ())
+    return sum(prize["count"] * prize_cost(prize) for prize in prizes)
+
+
 def is_fresh(previewed_at: datetime, now: datetime) -> bool:
     """Return whether a preview is young enough to rely on."""
     return now - previewed_at <= PREVIEW_LIFE

@@ -23,6 +23,8 @@ SLACK = timedelta(minutes=1)  # by which another host's clock may be behind ours
 LONGEST = timedelta(days=366)
 MOST_VARIANTS = 5
 MOST_PRIZES = 20
+ENTRIES = ("audience", "purchase")
+MOST_PRIZE_POINTS = 10_000_000
 
 
 class CampaignScheduleSchema(Schema):
@@ -116,21 +118,40 @@ class CampaignVariantSchema(Schema):
     )
 
 
+class CampaignGiftSchema(Schema):
+    """What a winner is given by the programme itself: points, or a coupon of a series."""
+
+    points = Whole(1, MOST_PRIZE_POINTS)
+    coupon = fields.Nested(CampaignCouponOfferSchema)
+
+    @validates_schema
+    def _check(self, content: dict[str, Any], **_: Any) -> None:
+        if len(content) != 1:
+            raise ValidationError("one_offer")
+
+
 class CampaignPrizeSchema(Schema):
-    """One kind of prize: its name, how many, and what one is worth in minor units."""
+    """One kind of prize: its name, how many, and what one is worth in minor units.
+
+    `gives` where the programme gives it; any other is handed over in the way that was published.
+    """
 
     name = fields.Nested(CampaignNamesSchema, required=True)
     count = Whole(1, 1_000_000, required=True)
     value = Whole(1, ledger.MAX_AMOUNT, required=True)
     is_cash = Truth(load_default=False)
+    gives = fields.Nested(CampaignGiftSchema)
 
 
 class CampaignDrawSchema(Schema):
     """What is published of a prize draw before it begins.
 
     With the names, numbers and values of the prizes these are the fifteen things that the law
-    wants; what is still missing keeps the campaign from being submitted.
+    wants; what is still missing keeps the campaign from being submitted. `entry`: a ticket is
+    for everybody in the audience but the control group, or for those of them who bought.
     """
+
+    entry = fields.String(load_default="audience", validate=validate.OneOf(ENTRIES))
 
     kinds = fields.Nested(CampaignTextsSchema)
     conditions = fields.Nested(CampaignTextsSchema)

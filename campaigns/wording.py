@@ -13,6 +13,7 @@ FINDINGS: Mapping[str, Bilingual] = {
         "预算单位与优惠不符:积分规则用积分,优惠券用金额",
         "counts in another unit than the offer: points for a rule, money for coupons",
     ),
+    "budget.prizes": Bilingual("不足以支付全部奖品", "does not pay for all the prizes"),
     "product.unknown": Bilingual("没有该产品资料的这一版本", "is no version of a product's facts"),
     "product.newer": Bilingual("产品资料已有更新版本", "the product's facts have a newer version"),
     "purpose.unknown": Bilingual("没有该营销用途", "is no marketing purpose"),

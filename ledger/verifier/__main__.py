@@ -3,6 +3,7 @@
     python ledger/verifier --url postgresql://auditor@host/db --public-key KEY
     python ledger/verifier --dump FOLDER-OR-PG_DUMP --public-key KEY --checkpoints FILE
     python ledger/verifier --statement FILE --public-key KEY
+    python ledger/verifier --draw FILE --tickets FILE
 
 Exit status 0: all that was checked is as it was written. 1: it is not, and the first bad row is
 named. 2: it could not be checked.
@@ -17,6 +18,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
+from draws import check_draw
 from dumps import read_folder, read_pg_dump
 from findings import Report
 from houses import check_accounts, read_accounts
@@ -37,7 +39,9 @@ def main(arguments: Sequence[str]) -> int:
     try:
         keys = read_keys(options.public_key)
         exported = read_exported(options.checkpoints) if options.checkpoints else []
-        if options.statement is not None:
+        if options.draw is not None:
+            _verify_draw(options.draw, options.tickets, report)
+        elif options.statement is not None:
             _verify_statement(options.statement, keys, exported, report)
         elif options.url is not None:
             with connect(options.url) as connection:
@@ -67,6 +71,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     what.add_argument("--dump", type=Path, help="a folder of JSON lines, or a plain pg_dump")
     what.add_argument("--statement", type=Path, help="an exported statement or proof")
+    what.add_argument("--draw", type=Path, help="what is published of a prize draw, as JSON")
+    parser.add_argument("--tickets", type=Path, help="its tickets, as CSV (for --draw)")
     parser.add_argument(
         "--public-key", type=Path, action="append", default=[], help="PEM; may be given again"
     )
@@ -112,6 +118,12 @@ def _verify_statement(path: Path, keys: Keys, exported: Exported, report: Report
         if note and (other.log, other.size) == (note.log, note.size) and other.root != note.root:
             what = "states another root than the statement's checkpoint: two histories were shown"
             report.find("exported checkpoints", {"line": line}, what)
+
+
+def _verify_draw(path: Path, tickets: Path | None, report: Report) -> None:
+    if tickets is None:
+        raise Unreadable("--draw needs --tickets")
+    check_draw(json.loads(path.read_text(encoding="utf-8")), tickets, report)
 
 
 def _print(report: Report) -> None:

@@ -204,15 +204,55 @@ CREATE TABLE campaigns.draws (
     seed bytea NOT NULL,
     tickets bigint NOT NULL,
     tickets_digest text NOT NULL,
-    winners jsonb NOT NULL,
     drawn_by bigint NOT NULL CONSTRAINT fk_draws_drawn_by REFERENCES loyalty.staff (id),
     drawn_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     CONSTRAINT pk_draws PRIMARY KEY (launch_id),
     CONSTRAINT ck_draws_seed CHECK (length(seed) = 32)
-)
+);
+CREATE TABLE campaigns.winners (
+    launch_id bigint NOT NULL
+        CONSTRAINT fk_winners_launch_id REFERENCES campaigns.draws (launch_id),
+    ticket text NOT NULL,
+    place integer NOT NULL,
+    prize smallint NOT NULL,
+    CONSTRAINT pk_winners PRIMARY KEY (launch_id, ticket),
+    CONSTRAINT uq_winners_launch_id_place UNIQUE (launch_id, place),
+    CONSTRAINT fk_winners_launch_id_ticket FOREIGN KEY (launch_id, ticket)
+        REFERENCES campaigns.tickets (launch_id, ticket)
+);
+CREATE TABLE campaigns.gifts (
+    launch_id bigint NOT NULL,
+    ticket text NOT NULL,
+    gift text,
+    refusal text,
+    given_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT pk_gifts PRIMARY KEY (launch_id, ticket),
+    CONSTRAINT fk_gifts_launch_id FOREIGN KEY (launch_id, ticket)
+        REFERENCES campaigns.winners (launch_id, ticket),
+    CONSTRAINT ck_gifts_gift CHECK (num_nonnulls(gift, refusal) = 1)
+);
+CREATE TABLE campaigns.clicks (
+    id bigint GENERATED ALWAYS AS IDENTITY,
+    launch_id bigint NOT NULL CONSTRAINT fk_clicks_launch_id REFERENCES campaigns.launches (id),
+    arm text NOT NULL,
+    customer_id bigint,
+    at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT pk_clicks PRIMARY KEY (id)
+);
+CREATE INDEX ix_clicks_launch_id_customer_id ON campaigns.clicks (launch_id, customer_id)
 """
 TABLE_NAMES = (
-    *("draws", "tickets", "prize_notices", "product_facts", "stops", "members"),
+    *(
+        "clicks",
+        "gifts",
+        "winners",
+        "draws",
+        "tickets",
+        "prize_notices",
+        "product_facts",
+        "stops",
+        "members",
+    ),
     *("advertisements", "launches", "approvals", "preview_totals", "preview_members"),
     *("previews", "states", "versions", "campaigns"),
 )

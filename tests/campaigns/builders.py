@@ -155,6 +155,31 @@ class House:
         return self.maker.post("/v1/campaigns", body)
 
 
+def notice(**changed: Any) -> dict[str, Any]:
+    """Return all that is published of a draw of three prizes."""
+    ends = datetime.now(UTC) + timedelta(days=21)
+    said = {"zh": "见公示", "en": "As published"}
+    names = (
+        *("kinds", "conditions", "way", "draw_way", "odds", "redeem_way", "delivery"),
+        *("waiver", "organiser", "contact"),
+    )
+    return {
+        **dict.fromkeys(names, said),
+        "drawn_at": ends.isoformat(),
+        "redeem_until": (ends + timedelta(days=30)).isoformat(),
+        "prizes": [
+            {"name": {"zh": "雨伞", "en": "Umbrella"}, "count": 1, "value": 5_000},
+            {
+                "name": {"zh": "一百积分", "en": "A hundred points"},
+                "count": 2,
+                "value": 100,
+                "gives": {"points": 100},
+            },
+        ],
+        **changed,
+    }
+
+
 def document(**changed: Any) -> dict[str, Any]:
     """Return a complete document of a points bonus; parts given as None are left out."""
     starts = datetime.now(UTC) + timedelta(seconds=2)
