@@ -4,8 +4,10 @@ from flask import Blueprint, Flask
 
 from campaigns import api as campaigns
 from campaigns import console as campaigns_console
-from campaigns import live_console as campaign_console
 from campaigns import draws_api as prize_draws
+from campaigns import exports_api as campaign_exports
+from campaigns import live_console as campaign_console
+from campaigns import pages as campaign_links
 from loyalty.audit import api as audit
 from loyalty.audit import console as audit_console
 from loyalty.benefits import api as benefits
@@ -108,6 +110,8 @@ BLUEPRINTS: list[Blueprint] = [
     campaigns_console.blueprint,
     campaign_console.blueprint,
     coupons_console.blueprint,
+    campaign_exports.blueprint,
+    campaign_links.blueprint,
     prize_draws.blueprint,
     coupon_series.blueprint,
     coupon_batches.blueprint,

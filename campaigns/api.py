@@ -315,8 +315,8 @@ def post_launch(
     launch_id = launching.launch(session, caller, campaign, body["preview_id"])
     detail = {"version": campaign.version, "launch": ids.encode("lch", launch_id)}
     audit.record(session, caller, "campaign.launched", "campaign", campaign_id, detail)
-    launched = queries.read_campaign(session, campaign_id)
-    return dump_launch(launched, queries.read_launch(session, launch_id))
+    running = queries.read_campaign(session, campaign_id)
+    return dump_launch(running, queries.read_launch(session, launch_id))
 
 
 @endpoint(
@@ -339,7 +339,7 @@ def post_stop(
     """Hold back everything that has not left; one person suffices, and needs no agreement."""
     stopping.stop(session, caller, campaign_id, body["reason"])
     audit.record(session, caller, "campaign.stopped", "campaign", campaign_id, {})
-    return dump_launch(*_launched(session, campaign_id))
+    return dump_launch(*launched(session, campaign_id))
 
 
 @endpoint(
@@ -363,7 +363,8 @@ def post_restart(
     )
 
 
-def _launched(session: Session, campaign_id: int) -> tuple[Campaign, Launch]:
+def launched(session: Session, campaign_id: int) -> tuple[Campaign, Launch]:
+    """Return a campaign with its launch. Raises `Refused` with `campaign-not-launched`."""
     campaign = queries.read_campaign(session, campaign_id)
     launch = queries.find_launch(session, campaign_id)
     if launch is None:
@@ -383,7 +384,7 @@ def _launched(session: Session, campaign_id: int) -> tuple[Campaign, Launch]:
 )
 def get_results(session: Session, campaign_id: int) -> dict[str, Any]:
     """Answer what came of each arm, and how its buyers compare with the control group's."""
-    campaign, launch = _launched(session, campaign_id)
+    campaign, launch = launched(session, campaign_id)
     return dump_results(campaign, launch, results.read_results(session, campaign, launch))
 
 
@@ -401,7 +402,7 @@ def get_result_rows(
     session: Session, caller: Caller, campaign_id: int, query: dict[str, Any]
 ) -> Answer:
     """Answer one page of the members that a number counts; it is recorded."""
-    campaign, launch = _launched(session, campaign_id)
+    campaign, launch = launched(session, campaign_id)
     position = cursors.read(_ROWS, query["cursor"])
     found = results.list_rows(
         session,

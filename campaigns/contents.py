@@ -11,12 +11,21 @@ PLACEHOLDERS: Mapping[str, str] = {
     "ends_on": "day",
 }
 """What stands in for a value in a campaign's words, and of which kind it is."""
+LINK = {"link": "text"}
+"""Beside them, in a campaign that has a link: the address that leads there by way of us."""
 
 WITH_SUBJECT = ("email", "in_app")
 _PLACE = re.compile(r"\{([a-z][a-z0-9_]{0,39})\}")
 
 
-def check(told: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+def placeholders_of(document: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return the placeholders that a campaign's words may use."""
+    return {**PLACEHOLDERS, **LINK} if document.get("link") else PLACEHOLDERS
+
+
+def check(
+    told: Mapping[str, Any], declared: Mapping[str, str] = PLACEHOLDERS
+) -> Iterator[tuple[str, str, str]]:
     """Yield what is wrong with a variant's words: pointer, rule, and the words in question."""
     for channel, languages in told.items():
         for language, words in languages.items():
@@ -24,13 +33,13 @@ def check(told: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
             if ("subject" in words) != (channel in WITH_SUBJECT):
                 yield f"{at}/subject", "subject", ""
             for part, text in words.items():
-                for fault in _check_places(text):
+                for fault in _check_places(text, declared):
                     yield f"{at}/{part}", "placeholder", fault
 
 
-def _check_places(text: str) -> Iterator[str]:
+def _check_places(text: str, declared: Mapping[str, str]) -> Iterator[str]:
     """Yield names that nobody declared, and braces that are no placeholder."""
-    yield from (name for name in _PLACE.findall(text) if name not in PLACEHOLDERS)
+    yield from (name for name in _PLACE.findall(text) if name not in declared)
     rest = _PLACE.sub("", text)
     if "{" in rest or "}" in rest:
         yield "{ }"

@@ -110,6 +110,7 @@ def dump_row(row: Any) -> dict[str, Any]:
         "customer_id": ids.encode("cus", row["customer_id"]),
         "arm": row["arm"],
         "primary_rule": row["primary_rule"],
+        "refusal": row["refusal"],
         "holds": [flag for flag in FLAGS if row[flag]],
         "amount": int(row["amount"]),
         "points": int(row["points"]),

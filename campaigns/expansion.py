@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from campaigns import giving
+from campaigns import clicking, giving
+from campaigns.clicking import Link
 from campaigns.launching import ORIGIN
 from campaigns.queries import Campaign, Launch, read_campaign, read_launch
 from campaigns.rules import CONTROL
@@ -92,6 +93,7 @@ def _ask(
         "starts_on": starts_at.astimezone(programme.zone).date().isoformat(),
         "ends_on": ends_at.astimezone(programme.zone).date().isoformat(),
     }
+    links = _links(session, campaign, launch, people)
     release = launch.means["release"]
     requests = [
         NewRequest(
@@ -100,7 +102,7 @@ def _ask(
             customer_id=one.customer_id,
             template=f"{ids.encode('cmp', campaign.id)}-{one.arm}",
             channel=one.channel,
-            filling=filling,
+            filling={**filling, **links.get(one.customer_id, {})},
             origin_kind=ORIGIN,
             origin=ids.encode("cmp", campaign.id),
             origin_digest=launch.digest,
@@ -115,3 +117,32 @@ def _ask(
     ]
     if requests:
         messages.ask(session, requests)
+
+
+def _links(
+    session: Session, campaign: Campaign, launch: Launch, people: Sequence[Any]
+) -> dict[int, dict[str, str]]:
+    """Return what stands for the campaign's link in each message: named only where they agreed."""
+    if not campaign.document.get("link"):
+        return {}
+    places = {one["name"]: place for place, one in enumerate(campaign.document["variants"])}
+    by_channel: dict[str, set[int]] = {}
+    for one in people:
+        by_channel.setdefault(one.channel, set()).add(one.customer_id)
+    named = {
+        number
+        for channel, members in by_channel.items()
+        for number in clicking.observable(session, members, channel)
+    }
+    return {
+        one.customer_id: {
+            "link": clicking.address_of(
+                Link(
+                    launch.id,
+                    places[one.arm],
+                    one.customer_id if one.customer_id in named else clicking.NOBODY,
+                )
+            )
+        }
+        for one in people
+    }

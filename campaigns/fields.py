@@ -9,6 +9,7 @@ from marshmallow import Schema, ValidationError
 from loyalty.web.fields import Text
 
 _MARKUP = re.compile(r"<\s*/?\s*[A-Za-z!?]|&(?:#\d+|#x[0-9A-Fa-f]+|[A-Za-z]{2,20});")
+_ADDRESS = re.compile(r"https://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[!-~]*)?")
 _HIDDEN = ("Cf", "Co", "Cn", "Zl", "Zp")
 _LONGEST = 5_000
 
@@ -25,6 +26,16 @@ class Plain(Text):
             raise ValidationError("markup")
         if any(unicodedata.category(character) in _HIDDEN for character in text):
             raise ValidationError("characters")
+        return text
+
+
+class Address(Plain):
+    """An https address, as a browser would open it."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if not _ADDRESS.fullmatch(text):
+            raise ValidationError("address")
         return text
 
 

@@ -126,7 +126,7 @@ def _release(session: Session, campaign: Campaign, agreed: Approval) -> dict[str
             contents={
                 channel: variant["contents"][channel] for channel in campaign.document["channels"]
             },
-            placeholders=contents.PLACEHOLDERS,
+            placeholders=contents.placeholders_of(campaign.document),
         )
         versions[variant["name"]] = messages.register_template(session, new, review)
         digests.append(new.digest().hex())

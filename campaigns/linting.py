@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -17,6 +18,7 @@ from sqlalchemy.orm import Session
 from campaigns import contents, disclosures, judging, products, rules
 from campaigns.wording import FINDINGS
 from loyalty import benefits, coupons, policy
+from loyalty.messages.gateways import gateways
 from loyalty.programmes import Programme
 from loyalty.settings import settings
 from loyalty.web import Bilingual, NotFound
@@ -209,7 +211,7 @@ def _lint_contents(document: Document) -> Iterator[Finding]:
                 if language not in variant["contents"].get(channel, {}):
                     yield _fault(f"{at}/{channel}/{language}", "content.missing")
         told = document["told"][place]["contents"]
-        for pointer, rule, words in contents.check(told):
+        for pointer, rule, words in contents.check(told, contents.placeholders_of(document)):
             yield _fault(at + pointer, rule, words)
 
 
@@ -258,6 +260,9 @@ def _judge_words(pack: policy.Pack, at: str, facts: policy.Facts) -> Iterator[Fi
 
 
 def _lint_sources(session: Session, kind: str, document: Document) -> Iterator[Finding]:
+    link = document.get("link")
+    if link is not None and (urlsplit(link).hostname or "") not in gateways().sender.hosts:
+        yield _fault("/link", "msg.link.own-platform")
     purpose = document.get("purpose")
     if purpose is not None and kind != "service":
         is_marketing = session.execute(_PURPOSE, {"code": purpose}).scalar_one_or_none()

@@ -396,11 +396,14 @@ class GiftRow(Base):
 
 
 class ClickRow(Base):
-    """Somebody followed the link of a campaign: who, only where they agreed to be looked at."""
+    """Somebody followed the link of a campaign: who, only where they agreed to be looked at.
+
+    Of who is named the first time counts; of the others, each.
+    """
 
     __tablename__ = "clicks"
     __kind__ = APPEND_ONLY
-    __table_args__ = (Index(None, "launch_id", "customer_id"), {"schema": SCHEMA})
+    __table_args__ = (UniqueConstraint("launch_id", "customer_id"), {"schema": SCHEMA})
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     launch_id: Mapped[int] = mapped_column(ForeignKey(f"{SCHEMA}.launches.id"))

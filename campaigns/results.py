@@ -6,7 +6,7 @@ behind a number are the same statement filtered.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,12 +23,13 @@ from loyalty import programmes
 # `comparable`: nothing but chance kept this member from a message, or brought them one. Only
 # such members of an arm may be compared with such members of the control group.
 _MEMBERS = """
-SELECT m.customer_id, m.arm, p.primary_rule, cardinality(p.rules) = 0 AS comparable,
+SELECT m.customer_id, m.arm, p.primary_rule, m.refusal, m.refusal IS NOT NULL AS unserved,
+    cardinality(p.rules) = 0 AS comparable,
     p.outcome = 'excluded' AS excluded, r.id IS NOT NULL AS requested,
     coalesce(d.verdict = 'ALLOW', false) AS allowed,
     coalesce(d.verdict = 'DENY', false) AS denied,
     a.id IS NOT NULL AS sent, coalesce(e.delivered, false) AS delivered,
-    i.message_id IS NOT NULL AS opened, o.id IS NOT NULL AS opted_out,
+    k.id IS NOT NULL AS clicked, i.message_id IS NOT NULL AS opened, o.id IS NOT NULL AS opted_out,
     c.id IS NOT NULL AS coupon, coalesce(c.remaining < c.worth, false) AS redeemed,
     coalesce(c.worth - c.remaining, 0) AS cost,
     coalesce(b.purchases, 0) > 0 AS bought, coalesce(b.amount, 0) AS amount,
@@ -50,6 +51,7 @@ LEFT JOIN LATERAL (
 LEFT JOIN loyalty.inbox_messages n ON n.attempt_id = a.id
 LEFT JOIN loyalty.inbox_reads i ON i.message_id = n.id
 LEFT JOIN loyalty.optout_events o ON o.attempt_id = a.id
+LEFT JOIN campaigns.clicks k ON k.launch_id = m.launch_id AND k.customer_id = m.customer_id
 LEFT JOIN loyalty.coupons c ON c.series_id = :series AND c.source = :coupon_source
     AND c.reference = m.launch_id || ':' || m.customer_id
 LEFT JOIN LATERAL (
@@ -63,18 +65,20 @@ LEFT JOIN LATERAL (
 ) b ON true
 WHERE m.launch_id = :launch
 """
+ROWS_AT_ONCE = 5_000
 FLAGS = (
     *("comparable", "excluded", "requested", "allowed", "denied", "sent", "delivered"),
-    *("opened", "opted_out", "coupon", "redeemed", "bought"),
+    *("opened", "clicked", "opted_out", "coupon", "unserved", "redeemed", "bought"),
 )
-_SUMS = ("amount", "points", "cost")
+SUMS = ("amount", "points", "cost")
 _COUNTS = ", ".join(f"count(*) FILTER (WHERE {flag}) AS {flag}" for flag in FLAGS)
 _BY_ARM = text(f"""
 SELECT arm, count(*) AS members, {_COUNTS},
-    {", ".join(f"coalesce(sum({name}), 0) AS {name}" for name in _SUMS)},
+    {", ".join(f"coalesce(sum({name}), 0) AS {name}" for name in SUMS)},
     count(*) FILTER (WHERE comparable AND bought) AS comparable_bought
 FROM ({_MEMBERS}) m GROUP BY arm ORDER BY arm
 """)  # noqa: S608 - constants of this module
+_COUNTS_ME = {**{flag: flag for flag in FLAGS}, **{name: f"{name} <> 0" for name in SUMS}}
 _ROWS = f"""
 SELECT * FROM ({_MEMBERS}) m WHERE customer_id > :after
     AND (CAST(:arm AS text) IS NULL OR arm = :arm) AND ({{flag}})
@@ -82,9 +86,20 @@ ORDER BY customer_id LIMIT :limit
 """  # noqa: S608 - constants of this module
 
 
+# Of those who did not agree to be looked at: how many there were, and no rows behind it.
+_OF_NOBODY = text("""
+SELECT arm, count(*) AS clicks FROM campaigns.clicks
+WHERE launch_id = :launch AND customer_id IS NULL GROUP BY arm
+""")
+CLICKS_OF_NOBODY = "anonymous_clicks"
+
+
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """What came of one arm. `effect` is its share of buyers less the control group's."""
+    """What came of one arm. `effect` is its share of buyers less the control group's.
+
+    `anonymous_clicks` alone has no rows behind it: nobody agreed to be looked at.
+    """
 
     name: str
     members: int
@@ -97,7 +112,9 @@ def read_results(session: Session, campaign: Campaign, launch: Launch) -> list[A
     """Return what came of each arm; the control group is one of them."""
     rows = session.execute(_BY_ARM, _asked(session, campaign, launch)).mappings().all()
     base = next((row for row in rows if row["arm"] == CONTROL), None)
-    return [_arm(row, base) for row in rows]
+    found = session.execute(_OF_NOBODY, {"launch": launch.id})
+    of_nobody: dict[str, int] = {row.arm: row.clicks for row in found}
+    return [_arm(row, base, of_nobody.get(row["arm"], 0)) for row in rows]
 
 
 def list_rows(
@@ -110,8 +127,8 @@ def list_rows(
     after: int,
     limit: int,
 ) -> Sequence[Any]:
-    """Return the members behind a number: those of an arm for whom `flag` (of `FLAGS`) holds."""
-    condition = flag if flag in FLAGS else "true"
+    """Return the members behind a number: of an arm, those whom a flag or sum counts."""
+    condition = "true" if flag is None else _COUNTS_ME[flag]
     asked = {"arm": arm, "after": after, "limit": limit, **_asked(session, campaign, launch)}
     return session.execute(text(_ROWS.format(flag=condition)), asked).mappings().all()
 
@@ -137,15 +154,28 @@ def _asked(session: Session, campaign: Campaign, launch: Launch) -> dict[str, An
     }
 
 
-def _arm(row: Any, base: Any) -> Arm:
+def _arm(row: Any, base: Any, clicks: int) -> Arm:
     hits, of = row["comparable_bought"], row["comparable"]
     is_base = base is None or row["arm"] == CONTROL
     return Arm(
         name=row["arm"],
         members=row["members"],
-        counts={name: int(row[name]) for name in (*FLAGS, *_SUMS)},
+        counts={**{name: int(row[name]) for name in (*FLAGS, *SUMS)}, CLICKS_OF_NOBODY: clicks},
         buyers=intervals.share(hits, of),
         effect=None
         if is_base
         else intervals.difference(hits, of, base["comparable_bought"], base["comparable"]),
     )
+
+
+def every_row(session: Session, campaign: Campaign, launch: Launch) -> Iterator[Any]:
+    """Yield what is known of each member, by number; memory stays flat."""
+    after = 0
+    while True:
+        found = list_rows(
+            session, campaign, launch, arm=None, flag=None, after=after, limit=ROWS_AT_ONCE
+        )
+        yield from found
+        if len(found) < ROWS_AT_ONCE:
+            return
+        after = found[-1]["customer_id"]

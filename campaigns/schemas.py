@@ -12,8 +12,15 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 import ledger
 from campaigns.audience import CATALOGUE
 from campaigns.disclosures import CATEGORIES
-from campaigns.fields import CampaignNamesSchema, CampaignTextsSchema, CampaignWordsSchema, Plain
+from campaigns.fields import (
+    Address,
+    CampaignNamesSchema,
+    CampaignTextsSchema,
+    CampaignWordsSchema,
+    Plain,
+)
 from campaigns.models import OUTCOMES, STATES
+from campaigns.results import FLAGS, SUMS
 from campaigns.rules import CHANNELS, MOST_CONTROL, TYPES
 from loyalty import criteria, points
 from loyalty.web.cursors import PageQuery
@@ -178,6 +185,7 @@ class CampaignDocumentSchema(Schema):
     audience = criteria.CriteriaField(CATALOGUE, criteria.MARKETING)
     offer = fields.Nested(CampaignOfferSchema)
     product = fields.Nested(CampaignProductRefSchema)
+    link = Address(500)
     variants = fields.List(
         fields.Nested(CampaignVariantSchema), validate=validate.Length(min=1, max=MOST_VARIANTS)
     )
@@ -414,10 +422,10 @@ class ResultsSchema(Schema):
 
 
 class ResultRowsQuery(PageQuery):
-    """Which members: of an arm, for whom something holds, or all."""
+    """Which members: of an arm, for whom something holds or who count towards a sum, or all."""
 
     arm = Text(60, load_default=None)
-    what = Text(40, load_default=None)
+    what = fields.String(load_default=None, validate=validate.OneOf((*FLAGS, *SUMS)))
 
 
 class ResultRowSchema(Schema):
@@ -426,6 +434,7 @@ class ResultRowSchema(Schema):
     customer_id = PublicId("cus", required=True)
     arm = fields.String(required=True)
     primary_rule = fields.String(required=True, allow_none=True)
+    refusal = fields.String(required=True, allow_none=True)
     holds = fields.List(fields.String(), required=True)
     amount = fields.Integer(required=True)
     points = fields.Integer(required=True)

@@ -16,6 +16,9 @@ FINDINGS: Mapping[str, Bilingual] = {
     "budget.prizes": Bilingual("不足以支付全部奖品", "does not pay for all the prizes"),
     "product.unknown": Bilingual("没有该产品资料的这一版本", "is no version of a product's facts"),
     "product.newer": Bilingual("产品资料已有更新版本", "the product's facts have a newer version"),
+    "msg.link.own-platform": Bilingual(
+        "链接须指向本行自有平台", "must lead to a platform of our own"
+    ),
     "purpose.unknown": Bilingual("没有该营销用途", "is no marketing purpose"),
     "content.missing": Bilingual(
         "缺少该渠道或语言的文案", "has no words for a channel or language"
@@ -42,6 +45,7 @@ FINDINGS: Mapping[str, Bilingual] = {
 _FAULTS: Mapping[str, tuple[str, str]] = {
     "deposit": ("涉及存款", "is about deposits"),
     "markup": ("不得含有 HTML 标记", "must not hold markup"),
+    "address": ("须为 https 网址", "must be an https address"),
     "too_long": ("超过一年", "is longer than a year"),
     "no_hours": ("结束时刻与开始时刻相同", "ends when it begins"),
     "one_offer": ("只能有一种优惠", "must be one offer"),

@@ -237,9 +237,9 @@ CREATE TABLE campaigns.clicks (
     arm text NOT NULL,
     customer_id bigint,
     at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    CONSTRAINT pk_clicks PRIMARY KEY (id)
-);
-CREATE INDEX ix_clicks_launch_id_customer_id ON campaigns.clicks (launch_id, customer_id)
+    CONSTRAINT pk_clicks PRIMARY KEY (id),
+    CONSTRAINT uq_clicks_launch_id_customer_id UNIQUE (launch_id, customer_id)
+)
 """
 TABLE_NAMES = (
     *(

@@ -10,10 +10,12 @@ from typing import Any
 
 from flask.testing import FlaskClient
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 import campaigns.jobs
 import ledger
+from campaigns import clicking
 from loyalty import consent, customers, messages, outbox, policy, programmes, staff, tiers
 from loyalty.consent.rules import NOTICE_FIELDS
 from loyalty.customers import NewCustomer
@@ -57,6 +59,7 @@ class House:
     protection: Client
     publicity: Client
     notice: int = 0
+    controller: int = 0
 
     def draft(self, code: str = "spring", kind: str = "points_bonus", **changed: Any) -> Any:
         """Open a campaign over HTTP, complete but for what is said; return the answer's body."""
@@ -128,18 +131,39 @@ class House:
         """Have members take back what they agreed to."""
         self._say("WITHDRAW", references, channel)
 
-    def _say(self, action: str, references: Sequence[str], channel: str) -> None:
+    def agree_to_analysis(self, *references: str) -> None:
+        """Have members agree that their clicks are looked at."""
+        with transaction() as session:
+            purpose = consent.open_purpose(
+                session,
+                clicking.PURPOSE,
+                name_zh="使用分析",
+                name_en="Analysis of use",
+                controller_id=self.controller,
+                is_marketing=False,
+            )
+            notice = publish(session, purpose)
+        self._say("GRANT", references, "IN_APP", clicking.PURPOSE, notice)
+
+    def _say(
+        self,
+        action: str,
+        references: Sequence[str],
+        channel: str,
+        purpose: str = "offers",
+        notice: int | None = None,
+    ) -> None:
         with transaction() as session:
             events = [
                 consent.NewEvent(
                     customer_id=self.members[reference].customer_id,
-                    purpose="offers",
+                    purpose=purpose,
                     channel=channel,
                     action=action,
                     mechanism="PAPER",
                     source="test",
                     reference=f"{action}-{reference}-{next(_numbers)}",
-                    notice_id=self.notice if action == "GRANT" else None,
+                    notice_id=(notice or self.notice) if action == "GRANT" else None,
                     proof={"scan_sha256": "0" * 64},
                     separate=True,
                 )
@@ -224,18 +248,23 @@ def build_house(application: FlaskClient, size: int = 4) -> House:
         offers = consent.open_purpose(
             session, "offers", name_zh="优惠活动", name_en="Offers", controller_id=bank.id
         )
-        told = dict.fromkeys(NOTICE_FIELDS, "x")
-        notice = consent.publish_notice(
-            session,
-            offers,
-            body_zh="告知书",
-            body_en="Notice",
-            fields={"zh": told, "en": told},
-            approved_by="stf_test",
-            material=False,
-        ).id
+        notice = publish(session, offers)
     people = (
         add_person(application, role)
         for role in ("marketing_maker", "marketing_checker", "consumer_protection", "publicity")
     )
-    return House(application, programme, members, *people, notice=notice)
+    return House(application, programme, members, *people, notice=notice, controller=bank.id)
+
+
+def publish(session: Session, purpose: consent.Purpose) -> int:
+    """Publish a notice of a purpose and return its number."""
+    told = dict.fromkeys(NOTICE_FIELDS, "x")
+    return consent.publish_notice(
+        session,
+        purpose,
+        body_zh="告知书",
+        body_en="Notice",
+        fields={"zh": told, "en": told},
+        approved_by="stf_test",
+        material=False,
+    ).id

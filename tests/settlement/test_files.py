@@ -9,9 +9,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from loyalty.settlement.files import COLUMNS, decimal, guard, write_csv, write_xlsx
+from loyalty.settlement.files import COLUMNS, write_csv, write_xlsx
 from loyalty.settlement.queries import StatementLine
 from loyalty.web import ids
+from loyalty.web.sheets import decimal, guard
 from tests.callers import Client
 from tests.partners.builders import Shop, bearer, open_shop, owing, redeem, take_back
 from tests.servers import Database
