@@ -22,6 +22,7 @@ from loyalty.customers import NewCustomer
 from loyalty.database import GATE_ROLE, transaction
 from loyalty.messages import Dispatched
 from loyalty.messages.commands import send_due
+from loyalty.messages.handover import Gateway
 from loyalty.programmes import Member, Programme
 from loyalty.settings import settings
 from loyalty.tiers import Ladder, Tier
@@ -118,10 +119,10 @@ class House:
             begins = session.scalar(text("SELECT max(due_at) FROM loyalty.send_queue"))
             return messages.dispatch(session, now=begins)
 
-    def deliver(self) -> int:
-        """Let the gate decide and the adapter hand over to inboxes; return how many left."""
+    def deliver(self, **opened: Gateway) -> int:
+        """Let the gate decide and the adapter hand over, to inboxes at least; return how many."""
         self.dispatch()
-        return send_due({})
+        return send_due(dict(opened))
 
     def agree(self, *references: str, channel: str = "IN_APP") -> None:
         """Have members agree to offers by a channel, on paper at the branch."""

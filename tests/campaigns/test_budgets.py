@@ -186,5 +186,6 @@ def test_a_campaign_ends_when_its_time_is_over(house: House) -> None:
         assert end_due(session, caller, ends_at) == []
     assert house.maker.get(path).json["state"] == "ended"
     assert len(trail("campaign.ended")) == 1
-    edited = house.maker.post(f"{path}/versions", {"version": 1, "document": document()})
+    body = {"version": 1, "document": document()}
+    edited = house.maker.post(f"{path}/versions", body, match=house.maker.tag(path))
     assert problem(edited) == (409, "campaign-launched")
