@@ -21,7 +21,7 @@ from campaigns.judging import Case
 from loyalty import consent, criteria, messages, policy
 from loyalty.database import transaction
 from loyalty.messages import consents, deciding
-from tests.campaigns.builders import EVERYBODY, House, build_house
+from tests.campaigns.builders import EVERYBODY, WORDS, House, build_house
 from tests.servers import Database
 
 SIZE = 400
@@ -395,3 +395,30 @@ def test_arms_are_those_of_the_pure_rule(people: House) -> None:
         assert row.arm == rules.arm_of(rules.part_of(case.salt, row.customer_id), *bounds)
         assert (row.outcome == "control") == (row.arm == "control")
     assert {row.arm for row in found} == {"control", "a", "b"}
+
+
+@pytest.mark.parametrize("control", [0, 3_000])
+def test_every_preview_adds_up_with_each_customer_once(people: House, control: int) -> None:
+    """Acceptance 9, over a population of which everything is known at random."""
+    words = {"zh": {"body": "活动"}, "en": {"body": "Campaign"}}
+    contents = {"in_app": WORDS, "email": WORDS, "sms": words}
+    draft = people.draft(
+        channels=["email", "sms", "in_app"],
+        variants=[{"name": name, "weight": 1, "contents": contents} for name in ("a", "b")],
+        control_parts=control,
+    )
+    found = people.preview(draft)
+    counted = found["sendable"] + found["control"] + found["deferred"]
+    assert found["total"] == counted + sum(found["excluded"].values()) == SIZE
+    assert sum(found["arms"].values()) == SIZE
+    assert (found["control"] > 0) == (control > 0)
+    with transaction() as session:
+        members = session.execute(
+            text(
+                "SELECT outcome, primary_rule, count(*) FROM campaigns.preview_members"
+                " GROUP BY outcome, primary_rule"
+            )
+        ).all()
+    by_rule = {row[1]: row[2] for row in members if row[0] == "excluded"}
+    assert by_rule == found["excluded"]
+    assert all((row[1] is None) == (row[0] == "sendable") or row[0] == "control" for row in members)
