@@ -17,8 +17,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from campaigns.queries import read_campaign, read_launch
-from loyalty import consent
-from loyalty.messages.gateways import gateways
+from loyalty import consent, messages
 from loyalty.web import NotFound
 from loyalty.web.keyfiles import read_secret
 
@@ -65,7 +64,7 @@ def address_of(link: Link) -> str:
         )
     )
     token = base64.urlsafe_b64encode(raw + _mac(raw)).rstrip(b"=").decode()
-    return f"{gateways().base_url}/v1/go/{token}"
+    return f"{messages.base_url()}/v1/go/{token}"
 
 
 def follow(session: Session, token: str, *, is_counted: bool = True) -> str:

@@ -17,8 +17,7 @@ from sqlalchemy.orm import Session
 
 from campaigns import contents, disclosures, judging, products, rules
 from campaigns.wording import FINDINGS
-from loyalty import benefits, coupons, policy
-from loyalty.messages.gateways import gateways
+from loyalty import benefits, coupons, messages, policy
 from loyalty.programmes import Programme
 from loyalty.settings import settings
 from loyalty.web import Bilingual, NotFound
@@ -261,7 +260,7 @@ def _judge_words(pack: policy.Pack, at: str, facts: policy.Facts) -> Iterator[Fi
 
 def _lint_sources(session: Session, kind: str, document: Document) -> Iterator[Finding]:
     link = document.get("link")
-    if link is not None and (urlsplit(link).hostname or "") not in gateways().sender.hosts:
+    if link is not None and (urlsplit(link).hostname or "") not in messages.own_hosts():
         yield _fault("/link", "msg.link.own-platform")
     purpose = document.get("purpose")
     if purpose is not None and kind != "service":

@@ -1,5 +1,7 @@
 """The command line: `loyalty …`. Each slice brings its own commands; here they come together."""
 
+import importlib
+
 import click
 
 import migrations
@@ -58,6 +60,8 @@ def doctor() -> None:
         raise click.exceptions.Exit(1)
 
 
+# What stands above is only named here: nothing of it is known.
+campaigns = importlib.import_module("campaigns.commands")
 # One line for each slice that has commands.
 for slice_commands in (
     outbox.COMMANDS,
@@ -71,6 +75,7 @@ for slice_commands in (
     tiers.COMMANDS,
     points.COMMANDS,
     demo.COMMANDS,
+    campaigns.COMMANDS,
 ):
     for command in slice_commands:
         main.add_command(command)

@@ -144,6 +144,7 @@ def welcome() -> None:
 
   客户页面  customers      {address}/my        客户号 number {SHOWN}  验证码 code {customer_code}
   工作台    console        {address}/console   账号、密码、验证码见下 / see below
+  营销活动  campaigns      {address}/console/campaigns   样例活动待审批 / one waits for approval
   核销台    counter        {address}/counter   店员账号、密码见下 / clerk and password below
   接口文档  API            {address}/docs
   OpenAPI 3.1             {address}/v1/openapi.json

@@ -35,6 +35,7 @@ PLAN = Plan(
         Program("migrate", _loyalty("migrate")),
         Program("policy", _loyalty("policy", "install")),
         Program("demo", _loyalty("demo", "load")),
+        Program("campaign", _loyalty("campaigns", "sample")),
     ),
     services=(
         Program(

@@ -3,6 +3,7 @@
 from loyalty.messages import wording as wording
 from loyalty.messages.deciding import Dispatched, dispatch
 from loyalty.messages.gate import RISKIEST, SEPARATELY, decide
+from loyalty.messages.gateways import base_url, own_hosts
 from loyalty.messages.inbox import Received, read_inbox
 from loyalty.messages.registered import newest_templates
 from loyalty.messages.registration import NewTemplate, check_template, register_template
@@ -25,10 +26,12 @@ __all__ = [
     "Template",
     "Terms",
     "ask",
+    "base_url",
     "check_template",
     "decide",
     "dispatch",
     "newest_templates",
+    "own_hosts",
     "read_inbox",
     "register_template",
     "release",

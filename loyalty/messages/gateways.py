@@ -76,3 +76,13 @@ def _read_ports(text: str) -> tuple[str, ...]:
 def gateways() -> Gateways:
     """Return the gateways of this process, read on first use."""
     return read_gateways(os.environ, settings().issuer)
+
+
+def base_url() -> str:
+    """Return the address at which customers reach us."""
+    return gateways().base_url
+
+
+def own_hosts() -> frozenset[str]:
+    """Return the hosts that are ours: where a message may lead."""
+    return gateways().sender.hosts

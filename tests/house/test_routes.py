@@ -46,6 +46,10 @@ PUBLIC = {
     "POST /v1/oauth/token",  # the proof is in the request
     "GET /v1/unsubscribe/{token}",  # whoever got the message holds the token
     "POST /v1/unsubscribe/{token}",
+    "GET /v1/go/{token}",  # the same
+    "GET /v1/prize-draws/{launch_id}",  # the law wants it published; tickets name nobody
+    "GET /v1/prize-draws/{launch_id}/tickets",
+    "GET /v1/prize-draws/{launch_id}/tickets.csv",
 }
 # Writes whose view does not record an audit event itself, and why.
 AUDITED_BELOW = {
