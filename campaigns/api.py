@@ -98,16 +98,11 @@ def post_campaign(session: Session, caller: Caller, body: dict[str, Any]) -> dic
 )
 def get_campaigns(session: Session, query: dict[str, Any]) -> Answer:
     """Answer one page of campaigns in their newest versions, newest first."""
-    position = cursors.read(_LIST, query["cursor"])
-    found = queries.list_campaigns(
-        session,
-        before=position[0] if position else None,
-        limit=query["limit"] + 1,
-        state=query["state"],
-    )
-    return cursors.page_of(
-        _LIST, found, query["limit"], position=lambda one: [one.id], dump=dump_campaign
-    )
+
+    def find(before: int | None, limit: int) -> list[Campaign]:
+        return queries.list_campaigns(session, before=before, limit=limit, state=query["state"])
+
+    return cursors.newest(_LIST, query, find, dump_campaign)
 
 
 @endpoint(

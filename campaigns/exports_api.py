@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any
 
 from flask import Blueprint, Response, send_file
+from marshmallow import Schema
 from sqlalchemy.orm import Session
 
-from campaigns import api, results
+from campaigns import api, evidence, results
 from campaigns.api import READERS, SEE_PERSONS
 from campaigns.dumps import dump_row
 from campaigns.intervals import Interval
@@ -16,7 +17,7 @@ from campaigns.queries import Campaign, Launch
 from campaigns.results import CLICKS_OF_NOBODY, FLAGS, SUMS
 from loyalty import audit
 from loyalty.database import transaction
-from loyalty.web import Caller, ids, page, sheets
+from loyalty.web import Access, Caller, endpoint, ids, page, sheets
 from loyalty.web.sheets import XLSX, Cells
 
 blueprint = Blueprint("campaign_exports", __name__)
@@ -28,6 +29,16 @@ ARM_COLUMNS = ("arm", "members", *COUNTS, *(f"{s}_{b}_ppm" for s in SHARES for b
 ROW_COLUMNS = ("customer_id", "arm", "primary_rule", "refusal", *FLAGS, *SUMS)
 MONEY = frozenset({"amount", "cost"})
 _PROBLEMS = ("campaign-not-launched",)
+
+
+class CampaignEvidenceSchema(Schema):
+    """What a supervisor asks of a campaign; its form is named inside, and no customer is."""
+
+    class Meta:
+        """What is inside depends on what happened."""
+
+        unknown = "include"
+
 
 Rows = Callable[[Session, Campaign, Launch], Iterator[Cells]]
 
@@ -86,6 +97,22 @@ def get_members_csv(caller: Caller, campaign_id: int) -> Response:
 def get_members_xlsx(caller: Caller, campaign_id: int) -> Response:
     """Answer the same as a workbook; what is beyond a worksheet's rows is to be had as CSV."""
     return _send(caller, campaign_id, "members", "xlsx", ROW_COLUMNS, _members)
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/v1/campaigns/{campaign_id}/evidence",
+    access=Access.staff("compliance", "consumer_protection", "auditor"),
+    answer=CampaignEvidenceSchema,
+    summary=("查看活动证据(监管口径)", "Read a campaign's evidence for supervisors"),
+    problems=_PROBLEMS,
+)
+def get_evidence(session: Session, caller: Caller, campaign_id: int) -> dict[str, Any]:
+    """Answer approvals, rules with counts, what was blocked, and how refusals took effect."""
+    found = evidence.evidence_of_campaign(session, *api.launched(session, campaign_id))
+    audit.record(session, caller, "evidence.read", "campaign", campaign_id)
+    return found
 
 
 def _send(

@@ -11,6 +11,7 @@ import click
 import orjson
 import structlog
 
+from loyalty import audit
 from loyalty.database import ADAPTER_ROLE, transaction
 from loyalty.messages import evidence, handover, inbound, inbox, reconciliation, sending
 from loyalty.messages import replay as replaying
@@ -18,7 +19,7 @@ from loyalty.messages.gateways import gateways
 from loyalty.messages.handover import Gateway
 from loyalty.messages.reconciliation import Sent
 from loyalty.outbox import listen_for_stop, stop_requested
-from loyalty.web import Caller, NotFound, logs
+from loyalty.web import Caller, NotFound, ids, logs
 
 BATCH = 100
 PAUSE_SECONDS = 0.5
@@ -123,6 +124,20 @@ def print_evidence(request_id: int) -> None:
             pack = evidence.evidence_of_message(session, request_id)
         except NotFound:
             raise click.ClickException(f"there is no request {request_id}") from None
+    click.echo(orjson.dumps(pack, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z))
+
+
+@messages_group.command("customer-evidence")
+@click.argument("customer_id")
+def print_customer(customer_id: str) -> None:
+    """Print a customer's consents, and what stands behind their newest messages, as JSON."""
+    try:
+        number = ids.decode("cus", customer_id)
+    except ValueError as wrong:
+        raise click.ClickException(str(wrong)) from None
+    with transaction() as session:
+        pack = evidence.evidence_of_customer(session, number)
+        audit.record(session, Caller.job("messages.evidence"), "evidence.read", "customer", number)
     click.echo(orjson.dumps(pack, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z))
 
 

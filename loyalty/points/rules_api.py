@@ -72,17 +72,12 @@ def post_rule(session: Session, caller: Caller, body: dict[str, Any]) -> dict[st
 )
 def get_rules(session: Session, query: dict[str, Any]) -> Answer:
     """Answer one page of all versions of all rules, newest first."""
-    position = cursors.read(_LIST, query["cursor"])
-    found = proposals.list_proposals(
-        session,
-        before=position[0] if position else None,
-        limit=query["limit"] + 1,
-        programme=query["programme"],
-        state=query["state"],
-    )
-    return cursors.page_of(
-        _LIST, found, query["limit"], position=lambda proposal: [proposal.id], dump=dump_rule
-    )
+
+    def find(before: int | None, limit: int) -> list[proposals.Proposal]:
+        wanted = {"programme": query["programme"], "state": query["state"]}
+        return proposals.list_proposals(session, before=before, limit=limit, **wanted)
+
+    return cursors.newest(_LIST, query, find, dump_rule)
 
 
 @endpoint(

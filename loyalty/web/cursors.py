@@ -7,7 +7,7 @@ It is signed so that nobody builds one, and so that its form stays ours to chang
 import base64
 import binascii
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -82,6 +82,21 @@ def page_of(
     query = urlencode({**request.args.to_dict(), "cursor": following})
     address = f"{current_app.config['ISSUER']}{request.path}?{query}"
     return Answer(body, headers={"Link": f'<{address}>; rel="next"'})
+
+
+def newest(
+    name: str,
+    query: Mapping[str, Any],
+    find: Callable[[int | None, int], Sequence[Any]],
+    dump: Callable[[Any], dict[str, Any]],
+) -> Answer:
+    """Return one page of rows by falling number, which stands in their `id`.
+
+    `find` is given the number below which to begin (None: the newest) and how many are wanted.
+    """
+    position = read(name, query["cursor"])
+    found = find(position[0] if position else None, query["limit"] + 1)
+    return page_of(name, found, query["limit"], position=lambda row: [row.id], dump=dump)
 
 
 def _signature(payload: bytes) -> bytes:

@@ -152,6 +152,13 @@ def test_a_campaign_from_its_first_word_to_its_evidence(
     assert len(check_results(compliance, path)) == 2
     for number in (1, 2, 3):
         check_evidence(compliance, number, draft)
+    whole = compliance.get(f"{path}/evidence").json
+    assert (whole["decisions"], whole["blocked"]) == ({"ALLOW": 2, "DENY": 1}, 1)
+    assert (whole["opt_outs"], whole["refusals"]["sent_after"]) == ({"link": 1}, 0)
+    assert whole["refusals"]["purged"] == 1
+    assert sorted(whole["approval"]["approved_by"]) == ["business", "consumer-protection"]
+    fired = {row["rule"]: row["decided"] for row in whole["rules"]}
+    assert fired["consent.withdraw.immediate"] == 1
     jobs.seal_logs(30)
     jobs.checkpoint_logs()
     assert verify_database(database, key).status == 0

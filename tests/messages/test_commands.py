@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from loyalty.commands import main
 from loyalty.messages.handover import Kind, Receipt
+from loyalty.web import ids
 from tests.messages.builders import (
     MARKETING,
     Recorder,
@@ -117,4 +118,9 @@ def test_what_stands_behind_a_message_is_printed_and_replayed(
     assert pack["decisions"][0]["verdict"] == "ALLOW"
     assert pack["attempt"]["content"] is not None
     assert run("messages", "evidence", "999")[0] == 1
+    code, printed = run("messages", "customer-evidence", ids.encode("cus", sent[0]))
+    mine = json.loads(printed)
+    assert (code, [one["action"] for one in mine["consents"]]) == (0, ["GRANT"])
+    assert [one["request"]["id"] for one in mine["messages"]] == [pack["request"]["id"]]
+    assert run("messages", "customer-evidence", "x")[0] == 1
     assert run("messages", "replay") == (0, "1 decisions asked again, 0 differences\n")
