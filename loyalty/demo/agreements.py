@@ -21,6 +21,7 @@ _APART = {"is_marketing": False, "needs_separate": True, "by_channel": False}
 PURPOSES: Mapping[str, dict[str, Any]] = {
     "service": {"names": ("服务通知", "Service messages"), "is_marketing": False},
     "offers": {"names": ("优惠活动", "Offers")},
+    "usage-analysis": {"names": ("使用分析", "Analysis of use"), "is_marketing": False},
     "product-news": {"names": ("产品资讯", "News on products")},
     "financial-info-for-marketing": {
         **_APART,

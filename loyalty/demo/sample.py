@@ -72,7 +72,6 @@ BENEFITS: dict[str, dict[str, Any]] = {
 STAFF = {
     "sample-maker": ("样例营销经办", "marketing_maker"),
     "sample-checker": ("样例营销复核", "marketing_checker"),
-    "sample-protection": ("样例消保", "consumer_protection"),
     "sample-support": ("样例客服", "support"),
     "sample-branch": ("样例支行", "branch"),
     "sample-head-office": ("样例总行", "head_office"),
