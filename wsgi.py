@@ -47,6 +47,7 @@ from loyalty.points import reports_api as points_reports
 from loyalty.points import rules_api as earning_rules
 from loyalty.points import rules_console
 from loyalty.policy import api as policy
+from loyalty.policy import console as policy_console
 from loyalty.proof import api as proof
 from loyalty.proposals import api as proposals
 from loyalty.proposals import console as proposals_console
@@ -79,6 +80,7 @@ BLUEPRINTS: list[Blueprint] = [
     customers.blueprint,
     customer_pages.blueprint,
     policy.blueprint,
+    policy_console.blueprint,
     customers_console.blueprint,
     messages.blueprint,
     messages_console.blueprint,

@@ -193,6 +193,12 @@ def test_a_draft_is_edited_and_what_was_approved_is_void(
     page.wait_for_url("**/console/campaigns/cmp_*")
     text = page.locator("main").inner_text()
     assert "draft" in text
-    assert "version 2" in text
     maker.check()
+    page.keyboard.press("g")
+    page.keyboard.press("y")
+    page.wait_for_url("**/console/policy")
+    page.locator("summary", has_text="Source and condition").first.click()
+    assert "Advertising Law" in page.locator("main").inner_text()
+    maker.check()
+    assert "version 2" in text
     maker.context.close()
