@@ -31,6 +31,23 @@ def list_events(
     return session.scalars(statement).all()
 
 
+def find_last(
+    session: Session, subject_type: str, subject_id: str, action: str
+) -> AuditEvent | None:
+    """Return the last time that this was done to a subject, if it ever was."""
+    statement = (
+        select(AuditEvent)
+        .where(
+            AuditEvent.subject_type == subject_type,
+            AuditEvent.subject_id == subject_id,
+            AuditEvent.action == action,
+        )
+        .order_by(AuditEvent.id.desc())
+        .limit(1)
+    )
+    return session.scalars(statement).one_or_none()
+
+
 LOOKED = ("customer.revealed", "customer.data_downloaded", "customer.opened")
 
 

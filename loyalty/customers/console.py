@@ -8,12 +8,12 @@ from sqlalchemy.orm import Session
 
 from loyalty import audit
 from loyalty.customers import person, queries, watching
-from loyalty.customers.pages import PURPOSES
+from loyalty.customers.pages import ERASURE_ASKED, PURPOSES
 from loyalty.customers.rules import Person
 from loyalty.database import transaction
 from loyalty.web import Access, Caller, Kind, NotFound, ids
 from loyalty.web.screens import screen
-from loyalty.web.sites import Menu, read_panels
+from loyalty.web.sites import Menu, panel, read_panels
 
 blueprint = Blueprint("customers_console", __name__, template_folder="templates")
 
@@ -23,6 +23,14 @@ ONE = "/console/customers/{customer_id}"
 LOOKS = 20
 _SEARCHERS = Access.browser(Kind.STAFF, "support", "branch", "head_office")
 _REVEALERS = Access.browser(Kind.STAFF, "support", "head_office")
+
+
+@panel(CUSTOMER, 5, "customers/console_erasure.html", Access.browser(Kind.STAFF))
+def read_erasure(session: Session, customer_id: int) -> dict[str, Any] | None:
+    """Return when a customer asked to be erased; None where they did not."""
+    number = ids.encode("cus", customer_id)
+    asked = audit.find_last(session, "customer", number, ERASURE_ASKED)
+    return None if asked is None else {"asked": asked}
 
 
 class SearchForm(Schema):

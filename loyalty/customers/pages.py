@@ -8,7 +8,7 @@ from flask import Blueprint, current_app, g, render_template, request
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from loyalty import audit
+from loyalty import audit, outbox
 from loyalty.customers import person, queries, sign_in
 from loyalty.customers.forms import CodeForm, HandOverForm
 from loyalty.database import transaction
@@ -24,6 +24,7 @@ HOME = "/my"
 SIGN_IN = "/my/sign-in"
 ENTER = "/my/enter"
 LOOKS = 50
+ERASURE_ASKED = "customer.erasure_asked"
 _ME = Access.browser(Kind.CUSTOMER)
 
 
@@ -140,8 +141,27 @@ def get_data(session: Session) -> str:
         person=found,
         looks=looks,
         live=sessions.list_live(session, Kind.CUSTOMER, customer_id),
+        asked=audit.find_last(session, "customer", ids.encode("cus", customer_id), ERASURE_ASKED),
         purposes=PURPOSES,
     )
+
+
+@screen(
+    blueprint,
+    "POST",
+    "/my/data/erasure",
+    access=_ME,
+    idempotent=True,
+    again=get_data,
+    summary=("要求删除", "Ask to be erased"),
+)
+def post_erasure(session: Session, caller: Caller) -> Response:
+    """Keep that the customer asks to be erased, and tell the bank; its people propose and agree."""
+    customer_id = g.signed.subject_id
+    audit.record(session, caller, ERASURE_ASKED, "customer", customer_id)
+    payload = {"customer": ids.encode("cus", customer_id)}
+    outbox.publish(session, ERASURE_ASKED, f"customer:{customer_id}", payload)
+    return see("/my/data")
 
 
 @screen(

@@ -22,7 +22,7 @@ from loyalty.web import NotFound, Refused
 from loyalty.web.fields import dump_instant
 from loyalty.web.keyfiles import read_secret
 
-TOPICS = ("purchases.recorded", "purchases.refunded")
+TOPICS = ("customer.erasure_asked", "purchases.recorded", "purchases.refunded")
 MOST_ENDPOINTS = 20
 AT_ONCE = 2  # requests under way to one endpoint
 LEASE = timedelta(seconds=60)

@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from loyalty import customers, staff
 from loyalty.database import transaction
+from loyalty.web import ids
 from loyalty.web.openapi import declared_routes
 from tests.pages.conftest import Browser, Person, hidden_fields
 from tests.points.builders import World
@@ -208,3 +209,20 @@ def test_nobody_is_led_to_another_site(browser: Browser, maker: Person) -> None:
         assert answer.location == "/console"
         switched = browser.get("/language/en", query_string={"next": address})
         assert switched.location == "/"
+
+
+def test_asking_to_be_erased_is_kept_and_told_once(customer: Browser, world: World) -> None:
+    page = "/my/data"
+    shown = customer.get(page).get_data(as_text=True)
+    form = dict(hidden_fields(shown.split(f'action="{page}/erasure"')[1]))
+    for _ in range(2):
+        assert customer.client.post(f"{page}/erasure", data=form).status_code == 303
+    after = customer.get(page).get_data(as_text=True)
+    assert "您已要求删除" in after
+    assert f'action="{page}/erasure"' not in after
+    with transaction() as session:
+        told = session.scalars(
+            text("SELECT payload->>'customer' FROM loyalty.outbox WHERE topic = :topic"),
+            {"topic": "customer.erasure_asked"},
+        ).all()
+    assert told == [ids.encode("cus", world.customers["00001"])]
