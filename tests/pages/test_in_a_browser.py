@@ -270,7 +270,7 @@ def test_a_page_weighs_little(
     )
     for path in ("/", *MY_PAGES, *paths_of(world)):
         sizes.clear()
-        window.open(path)
+        window.open(path).wait_for_load_state("networkidle")
         assert len(sizes) >= 3, path
         assert sum(sizes) < 200_000, path
     window.context.close()
