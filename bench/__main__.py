@@ -19,7 +19,18 @@ from typing import Any
 import click
 import psycopg
 
-from bench import coupons, gate, growth, http, importing, limits, posting, report, sealing
+from bench import (
+    campaigns,
+    coupons,
+    gate,
+    growth,
+    http,
+    importing,
+    limits,
+    posting,
+    report,
+    sealing,
+)
 from bench.callers import measure_rate
 from bench.report import Figure
 from loyalty.database import engine, forget_engines
@@ -34,6 +45,7 @@ SECTIONS = (
     "coupons",
     "redeeming",
     "gate",
+    "campaigns",
     "growth",
 )
 FUNCTION, PING = "one database function", "GET /v1/ping"
@@ -55,6 +67,9 @@ USUAL = SECTIONS[:-1]  # growth fills a large ledger first, which takes minutes
     "--transfers", default=10_000_000, show_default=True, help="Size of the large ledger."
 )
 @click.option("--coupons", "batch", default=1_000_000, show_default=True, help="Coupons to issue.")
+@click.option(
+    "--customers", "people", default=100_000, show_default=True, help="Customers to preview."
+)
 @click.option("--write/--no-write", default=False, help="Write docs/bench.json and docs/bench.svg.")
 def main(
     only: tuple[str, ...],
@@ -63,6 +78,7 @@ def main(
     wallets: int,
     transfers: int,
     batch: int,
+    people: int,
     write: bool,
 ) -> None:
     """Measure the ledger, the API and the import beside the limits of this machine."""
@@ -90,6 +106,8 @@ def main(
                         found = _redeem(database, rounds, seconds)
                     case "gate":
                         found = _gate(database, rounds)
+                    case "campaigns":
+                        found = _preview(database, rounds, people)
                     case _:
                         found = _growth(database, rounds, seconds, transfers)
                 figures += found
@@ -118,6 +136,22 @@ def _gate(database: Database, rounds: int) -> list[Figure]:
         Figure("gate, marketing, one worker", "decisions/s", marketing, raw, wanted=0.3),
         Figure("gate, service, one worker", "decisions/s", service, raw, wanted=0.3),
     ]
+
+
+def _preview(database: Database, rounds: int, people: int) -> list[Figure]:
+    case = campaigns.fill(database.superuser_url, people)
+    ours: list[float] = []
+    raw: list[float] = []
+    before = campaigns.memory()
+    for number in range(1, rounds + 1):
+        ours.append(campaigns.preview(case, 2 * number, people))
+        raw.append(campaigns.write_raw(database.superuser_url, 2 * number, 2 * number + 1, people))
+    seconds = people / max(ours)
+    click.echo(
+        f"{people:,} customers, {10 * people:,} consent events: {seconds:.1f} s at best;"
+        f" memory {before} MiB before, {campaigns.memory()} MiB after"
+    )
+    return [Figure("preview, all rules, stored", "customers/s", ours, raw, wanted=0.15)]
 
 
 @contextmanager

@@ -40,7 +40,7 @@ SELECT max(id) FROM campaigns.previews WHERE campaign_id = :campaign AND version
 """)
 _LAST = text("SELECT coalesce(max(id), 0) FROM loyalty.customers")
 # A plan for any range would be one for few rows.
-_PLAN = text("SET LOCAL plan_cache_mode = force_custom_plan")
+PLAN = text("SET LOCAL plan_cache_mode = force_custom_plan")
 _ADD_UP = text("""
 WITH counted AS (
     SELECT outcome, arm, primary_rule, count(*) AS people FROM campaigns.preview_members
@@ -206,7 +206,7 @@ def advance(session: Session, preview_id: int, after: int) -> tuple[int, int, bo
     campaign = read_campaign(session, preview.campaign_id, preview.version)
     last: int = session.execute(_LAST).scalar_one()
     until = min(after + AT_ONCE, last)
-    session.execute(_PLAN)
+    session.execute(PLAN)
     case = case_of(session, campaign, preview.as_of, preview.pack)
     written = judging.judge(session, case, preview_id, after, until) if until > after else 0
     if until < last:

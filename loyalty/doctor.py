@@ -21,8 +21,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 import migrations
+from loyalty import policy
 from loyalty.database import APP_ROLE, transaction
 from loyalty.settings import Settings, settings
+from loyalty.web import Refused
 
 GOOD, WARNING, RED = "ok", "warning", "red"
 OLDEST_SERVER = 15
@@ -218,6 +220,23 @@ def _look_at_outbox(session: Session) -> Iterator[Finding]:
     )
 
 
+def _look_at_policy(session: Session) -> Iterator[Finding]:
+    """Look at what the gate decides by: without a pack in force nothing is decided or sent."""
+    keys = settings().keys
+    private = keys / "policy.pem"
+    if private.exists() and stat.S_IMODE(private.stat().st_mode) & 0o077:
+        yield Finding("policy key", RED, "others may read it", f"run: chmod 600 {private}")
+    try:
+        pack = policy.pack_in_force(session, keys)
+    except policy.NoPack:
+        yield Finding("policy pack", WARNING, "none is in force", "run: loyalty policy enact")
+    except Refused:
+        remedy = "put the public key that signed it into the folder of keys, or enact another"
+        yield Finding("policy pack", RED, "is not signed by the key that is here", remedy)
+    else:
+        yield Finding("policy pack", GOOD, f"{pack.version}, signed by our key")
+
+
 DATABASE_CHECKS: tuple[Callable[[Session], Iterator[Finding]], ...] = (
     _look_at_server,
     _look_at_shape,
@@ -225,6 +244,7 @@ DATABASE_CHECKS: tuple[Callable[[Session], Iterator[Finding]], ...] = (
     _look_at_clock,
     _look_at_proof,
     _look_at_outbox,
+    _look_at_policy,
 )
 
 

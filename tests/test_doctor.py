@@ -29,6 +29,16 @@ def test_a_key_that_others_may_read_is_red(database: Database) -> None:
     assert states()["key sealing.pem"] == doctor.GOOD
 
 
+def test_a_policy_pack_that_our_key_did_not_sign_is_red(database: Database) -> None:
+    assert states()["policy pack"] == doctor.WARNING
+    assert CliRunner().invoke(main, ["policy", "install"]).exit_code == 0
+    assert states()["policy pack"] == doctor.GOOD
+    (settings().keys / "policy.pem").chmod(0o644)
+    (settings().keys / "policy-public.pem").unlink()
+    found = states()
+    assert (found["policy key"], found["policy pack"]) == (doctor.RED, doctor.RED)
+
+
 def test_a_trigger_that_was_switched_off_is_red(database: Database) -> None:
     assert states()["append-only triggers"] == doctor.GOOD
     with psycopg.connect(database.superuser_url) as connection:
