@@ -12,13 +12,21 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from loyalty import outbox
 from loyalty.coupons.checking import Desk
 from loyalty.database import fetch
 from loyalty.programmes import Programme
-from loyalty.web import Refused
+from loyalty.web import Refused, ids
 
 HOLD, RELEASE, REDEMPTION = "hold", "release", "redemption"
 VOID, REVERSAL, LATE = "void", "reversal", "late"
+
+# What others are told of, by the kind of act; of holds nobody is.
+TOLD = {
+    REDEMPTION: "coupon.redeemed",
+    VOID: "coupon.redemption_voided",
+    REVERSAL: "coupon.redemption_reversed",
+}
 
 WRITE = """
 WITH acts AS (
@@ -165,7 +173,17 @@ def write_acts(
     written = {row.reference: row for row in rows}
     if len(written) < len(acts):
         raise Refused("reference-reused")
+    for act in acts:
+        if act["kind"] in TOLD:
+            tell(session, TOLD[act["kind"]], desk.partner_id, written[act["reference"]].id)
     return written
+
+
+def tell(session: Session, topic: str, partner_id: int, act: int, **more: str) -> None:
+    """Tell the bank and the partner of what a till did, by ids alone."""
+    redemption = ids.encode("rdm", act)
+    payload = {"redemption": redemption, "partner_id": ids.encode("prt", partner_id), **more}
+    outbox.publish(session, topic, f"redemption:{act}", payload)
 
 
 def _json(rows: object) -> str:

@@ -14,9 +14,9 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from loyalty import outbox, staff
+from loyalty import staff
 from loyalty.coupons import redemption
-from loyalty.coupons.acts import LATE, Act, new_act, write_acts
+from loyalty.coupons.acts import LATE, Act, new_act, tell, write_acts
 from loyalty.coupons.checking import NOW, Desk, Ticket, Verdict
 from loyalty.coupons.queries import Coupon, find_coupon, read_code
 from loyalty.coupons.rules import Line
@@ -141,6 +141,6 @@ def _keep_late(
     written = redemption.find_act(session, desk, LATE, ticket.reference)
     if written is None:
         written = write_acts(session, programme, desk, [act], [])[ticket.reference].id
-        payload = {"coupon": ids.encode("cpn", coupon_id), "redemption": ids.encode("rdm", written)}
-        outbox.publish(session, "coupon.spent_twice", f"coupon:{coupon_id}", payload)
+        coupon = ids.encode("cpn", coupon_id)
+        tell(session, "coupon.spent_twice", desk.partner_id, written, coupon=coupon)
     return Reconciled(ticket.reference, "spent-twice", written, ("redeemed",))

@@ -82,6 +82,7 @@ def post_check(session: Session, caller: Caller, body: dict[str, Any]) -> dict[s
     answer=CouponActSchema,
     status=201,
     idempotent=True,
+    signed=partners.SIGNED,
     summary=("占用券", "Hold coupons"),
     problems=_REFUSALS,
     together=lambda caller, body: (
@@ -154,6 +155,7 @@ def get_redemption(session: Session, caller: Caller, redemption_id: int) -> dict
     answer=CouponActSchema,
     status=201,
     idempotent=True,
+    signed=partners.SIGNED,
     summary=("释放占用", "Let go of a hold"),
     problems=("hold-gone", "reference-reused", "programme-needed"),
 )

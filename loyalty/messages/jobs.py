@@ -40,7 +40,7 @@ def dispatch_all(most: int = MOST_BATCHES) -> Dispatched:
 
 def tell_webhooks(session: Session, event: outbox.Event) -> None:
     """Have every endpoint that asked for it told of an event."""
-    webhooks.fan_out(
+    is_asked_for = webhooks.fan_out(
         session,
         event=f"evt_{event.id}",
         topic=event.topic,
@@ -49,7 +49,8 @@ def tell_webhooks(session: Session, event: outbox.Event) -> None:
         payload=dict(event.payload),
         happened_at=event.created_at,
     )
-    outbox.publish(session, TOLD, event.aggregate, {"event": event.id})
+    if is_asked_for:
+        outbox.publish(session, TOLD, event.aggregate, {"event": event.id})
 
 
 for topic in webhooks.TOPICS:

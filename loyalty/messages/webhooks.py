@@ -22,7 +22,20 @@ from loyalty.web import NotFound, Refused
 from loyalty.web.fields import dump_instant
 from loyalty.web.keyfiles import read_secret
 
-TOPICS = ("customer.erasure_asked", "purchases.recorded", "purchases.refunded")
+# What names a partner goes to that partner's endpoints as well as to the bank's.
+TOPICS = (
+    "customer.erasure_asked",
+    "purchases.recorded",
+    "purchases.refunded",
+    "coupon.redeemed",
+    "coupon.redemption_voided",
+    "coupon.redemption_reversed",
+    "coupon.spent_twice",
+    "settlement.closed",
+    "settlement.released",
+    "settlement.disputed",
+    "settlement.dispute_decided",
+)
 MOST_ENDPOINTS = 20
 AT_ONCE = 2  # requests under way to one endpoint
 LEASE = timedelta(seconds=60)
@@ -196,12 +209,12 @@ def fan_out(
     sequence: int,
     payload: dict[str, Any],
     happened_at: datetime,
-) -> None:
-    """Have everybody who asked for a topic told of an event, once each.
+) -> bool:
+    """Have everybody who asked for a topic told of an event, once each; return if anybody is new.
 
     A partner is told of what names it, and the bank of everything.
     """
-    session.execute(
+    told = session.execute(
         _FAN_OUT,
         {
             "event": event,
@@ -213,6 +226,7 @@ def fan_out(
             "owner": str(payload.get("partner_id", "")),
         },
     )
+    return told.rowcount > 0  # type: ignore[attr-defined,no-any-return]
 
 
 def claim(session: Session, limit: int, source: str, now: datetime) -> list[Outgoing]:

@@ -49,10 +49,9 @@ def post_webhook(session: Session, caller: Caller, body: dict[str, Any]) -> dict
     except Forbidden as forbidden:
         fault = {"pointer": "/url", "code": str(forbidden), "detail": RULES["webhook-url"]}
         raise Refused("invalid-content", errors=[fault]) from None
-    number, secret = webhooks.open_webhook(
-        session, body["url"], body["topics"], body["partner_id"], caller.id
-    )
-    detail = {"topics": body["topics"], "partner": body["partner_id"]}
+    owner = "" if body["partner_id"] is None else ids.encode("prt", body["partner_id"])
+    number, secret = webhooks.open_webhook(session, body["url"], body["topics"], owner, caller.id)
+    detail = {"topics": body["topics"], "partner": owner}
     audit.record(session, caller, "webhook.opened", "webhook", number, detail)
     return {"webhook_id": ids.encode("whk", number), "secret": secret}
 

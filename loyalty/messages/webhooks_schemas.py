@@ -7,11 +7,15 @@ from sqlalchemy import Row
 
 from loyalty.messages.webhooks import TOPICS
 from loyalty.web import ids
-from loyalty.web.fields import Instant, PublicId, Reference, Text, dump_instant
+from loyalty.web.fields import Instant, PublicId, Text, dump_instant
 
 
 class NewWebhookSchema(Schema):
-    """An address to be told of events. Without `partner_id` it is the bank's."""
+    """An address to be told of events.
+
+    With `partner_id` it is told of what names that partner and of nothing else; without, it is
+    the bank's and told of everything.
+    """
 
     url = Text(2000, required=True)
     topics = fields.List(
@@ -19,7 +23,7 @@ class NewWebhookSchema(Schema):
         required=True,
         validate=validate.Length(1, len(TOPICS)),
     )
-    partner_id = Reference(load_default="")
+    partner_id = PublicId("prt", load_default=None)
 
 
 class WebhookSecretSchema(Schema):

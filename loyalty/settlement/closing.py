@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 import ledger
 from loyalty import audit, partners
+from loyalty.settlement.telling import tell
 from loyalty.web import Caller, Refused
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -78,6 +79,7 @@ def close_statement(
     statement = _write(session, partner_id, currency, accounts, before, until)
     detail = {"partner": partner_id, "number": before.number + 1}
     audit.record(session, caller, "settlement.closed", "statement", statement, detail)
+    tell(session, "settlement.closed", partner_id, statement)
     return statement
 
 

@@ -7,6 +7,7 @@ import ledger
 from ledger import Act, Entry, Move, Reverse
 from loyalty import audit, partners
 from loyalty.settlement.queries import list_lines, read_dispute, read_statement
+from loyalty.settlement.telling import tell
 from loyalty.web import Caller, NotFound, Refused, ids
 
 OPEN = text("""
@@ -63,6 +64,7 @@ def open_dispute(
         raise Refused("line-disputed")
     detail = {"statement": ids.encode("stm", statement_id), "line": line, "reason": reason}
     audit.record(session, caller, "dispute.opened", "dispute", dispute, detail)
+    tell(session, "settlement.disputed", partner_id, statement_id, dispute)
     return dispute
 
 
@@ -96,6 +98,7 @@ def decide_dispute(
         dispute_id,
         {"correction": correction},
     )
+    tell(session, "settlement.dispute_decided", partner_id, dispute.statement_id, dispute_id)
 
 
 def _correction(session: Session, accounts: partners.Accounts, line: int, correction: int) -> Act:

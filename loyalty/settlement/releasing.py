@@ -9,6 +9,7 @@ import ledger
 from ledger import Entry, Move
 from loyalty import audit, partners
 from loyalty.settlement.queries import read_statement
+from loyalty.settlement.telling import tell
 from loyalty.web import Caller, Refused, ids
 
 PAY, SOURCE = "pay", "settlement"
@@ -72,6 +73,7 @@ def release(
         statement_id,
         {"amount": amount, "entry": public},
     )
+    tell(session, "settlement.released", partner_id, statement_id)
     return entry
 
 
