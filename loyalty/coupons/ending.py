@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
 import ledger
@@ -22,10 +22,10 @@ OVER_AT_ONCE = 500
 
 _COUPONS = """
 SELECT c.id, c.series_id, c.version, c.state, c.seq, c.remaining, c.worth, c.customer_id,
-    c.issued_at, c.reserved - coalesce((
+    c.issued_at, greatest(0, c.reserved - coalesce((
         SELECT sum(CASE e.kind WHEN 'redeemed' THEN e.ours WHEN 'restored' THEN -e.ours END)
         FROM loyalty.coupon_events e WHERE e.coupon_id = c.id
-    ), 0)::bigint AS left_reserved
+    ), 0))::bigint AS left_reserved
 FROM loyalty.coupons c
 """
 ONE = text(
@@ -36,6 +36,20 @@ OVER = text(
     f"""{_COUPONS} WHERE c.state IN ('issued', 'held') AND c.valid_until <= clock_timestamp()
     ORDER BY c.valid_until LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED"""
 )
+# Used for less than it could have cost, and nobody can use it any more, even if it comes back.
+USED = text(
+    f"""{_COUPONS} WHERE c.state = 'redeemed' AND c.reserved > 0
+    AND c.valid_until <= clock_timestamp()
+    ORDER BY c.valid_until LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED"""
+)
+FREE = text("""
+WITH changed AS (
+    UPDATE loyalty.coupons SET reserved = 0, seq = seq + 1
+    WHERE id = ANY(:coupons) RETURNING id, seq, remaining
+)
+INSERT INTO loyalty.coupon_events (coupon_id, seq, kind, remaining, reason)
+SELECT id, seq, 'freed', remaining, 'over' FROM changed
+""")
 END = text("""
 WITH steps AS (
     SELECT * FROM unnest(CAST(:coupons AS bigint[])) AS coupon_id
@@ -70,11 +84,36 @@ def expire_coupons(session: Session, limit: int = OVER_AT_ONCE) -> int:
 
     They could not be redeemed before either: this gives their budget back.
     """
-    rows = session.execute(OVER, {"limit": limit}).all()
-    series = find_versions(session, {(row.series_id, row.version) for row in rows})
-    over = [(row, series[row.series_id, row.version]) for row in rows]
+    over = _read(session, OVER, limit)
     _end(session, over, EXPIRED, "over")
-    return len(rows)
+    return len(over)
+
+
+def free_reserves(session: Session, limit: int = OVER_AT_ONCE) -> int:
+    """Give back what up to `limit` used coupons did not cost, their time being over; how many.
+
+    Not before: until then a reversal gives the coupon back whole, without asking the budget.
+    What a later reversal brings goes to the budget at once.
+    """
+    over = _read(session, USED, limit)
+    if over:
+        session.execute(FREE, {"coupons": [row.id for row, _ in over]})
+        _give_back_all(session, over, "freed")
+    return len(over)
+
+
+def free_reserve(session: Session, series: Series, coupon_id: int) -> None:
+    """Give back at once what a used coupon has in reserve that stays used for good."""
+    asked = {"coupon": coupon_id, "programme": series.programme_id}
+    row = session.execute(ONE, asked).one()
+    session.execute(FREE, {"coupons": [coupon_id]})
+    _give_back_all(session, [(row, series)], "freed")
+
+
+def _read(session: Session, statement: TextClause, limit: int) -> list[tuple[Any, Series]]:
+    rows = session.execute(statement, {"limit": limit}).all()
+    series = find_versions(session, {(row.series_id, row.version) for row in rows})
+    return [(row, series[row.series_id, row.version]) for row in rows]
 
 
 def _lock_unused(session: Session, programme: Programme, coupon_id: int) -> tuple[Any, Series]:
@@ -93,13 +132,19 @@ def _end(session: Session, over: Sequence[tuple[Any, Series]], state: str, reaso
         return
     coupons = [row.id for row, _ in over]
     session.execute(END, {"coupons": coupons, "state": state, "reason": reason})
+    _give_back_all(session, over, state)
+
+
+def _give_back_all(session: Session, over: Sequence[tuple[Any, Series]], why: str) -> None:
+    """Give each series back in one movement what its coupons have left in reserve."""
     freed: dict[int, tuple[Series, int]] = {}
     for row, series in over:
         before = freed.get(series.id, (series, 0))[1]
         freed[series.id] = (series, before + row.left_reserved)
     ledger.lock(session, [series.budget for series, _ in freed.values()])
+    first = min(row.id for row, _ in over)
     for series, amount in freed.values():
-        give_back(session, series, amount, f"{state}:{min(coupons)}:{len(coupons)}")
+        give_back(session, series, amount, f"{why}:{first}:{len(over)}")
 
 
 def give_back(session: Session, series: Series, amount: int, reference: str) -> None:

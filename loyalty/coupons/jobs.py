@@ -26,7 +26,7 @@ def start_expiry(session: Session, _event: Event) -> None:
 @outbox.work(EXPIRY)
 def expire_some(session: Session, _run: Run) -> Progress:
     """End some coupons whose time is over, and give their budget back."""
-    ended = ending.expire_coupons(session)
+    ended = max(ending.expire_coupons(session), ending.free_reserves(session))
     return Progress(done=ended) if ended == ending.OVER_AT_ONCE else Done(done=ended)
 
 

@@ -35,7 +35,7 @@ SCHEMA = "loyalty"
 ACTS = ("hold", "release", "redemption", "void", "reversal", "late")
 EVENTS = (
     *("held", "released", "redeemed", "restored"),
-    *("voided", "expired", "withdrawn"),
+    *("voided", "expired", "withdrawn", "freed"),
 )
 
 
@@ -156,6 +156,11 @@ class CouponRow(Base):
         Index(None, "customer_id", "id", postgresql_where=text("customer_id IS NOT NULL")),
         Index(None, "batch_id", "id", postgresql_where=text("batch_id IS NOT NULL")),
         Index(None, "valid_until", postgresql_where=text("state IN ('issued', 'held')")),
+        Index(
+            "ix_coupons_valid_until_used",
+            "valid_until",
+            postgresql_where=text("state = 'redeemed' AND reserved > 0"),
+        ),
         {"schema": SCHEMA, "postgresql_with": {"fillfactor": 90}},
     )
 

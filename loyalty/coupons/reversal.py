@@ -29,7 +29,7 @@ from loyalty.coupons.acts import (
     write_acts,
 )
 from loyalty.coupons.checking import NOW, Desk
-from loyalty.coupons.ending import give_back
+from loyalty.coupons.ending import free_reserve, give_back
 from loyalty.coupons.redemption import owing_reference
 from loyalty.coupons.series import SOURCE, Series, find_versions
 from loyalty.programmes import Programme
@@ -40,12 +40,13 @@ SELECT id FROM loyalty.redemptions
 WHERE id = :number AND kind = :kind AND partner_id = :partner AND programme_id = :programme
 """)
 LOCK = text("""
-SELECT id, state, seq, worth, remaining, held_by, valid_until FROM loyalty.coupons
+SELECT id, state, seq, worth, remaining, reserved, held_by, valid_until FROM loyalty.coupons
 WHERE id = ANY(:coupons) ORDER BY id FOR NO KEY UPDATE
 """)
 FOLLOWED = text("""
 SELECT id, kind, reference, digest FROM loyalty.redemptions WHERE follows = :number
 """)
+ENDED = ("expired", "withdrawn", "voided")
 LEDGER_KIND = {VOID: "void", REVERSAL: "reverse"}
 
 
@@ -156,8 +157,10 @@ def _undo(
     for taken, step in zip(done.taken, steps, strict=True):
         row, of = rows[taken.coupon_id], series[taken.coupon_id]
         is_over = step["state"] not in ("issued", "held")
-        if is_over:
+        if row.state in ENDED or row.reserved == 0:
             give_back(session, of, taken.ours, f"{kind}:{act.id}:{taken.coupon_id}")
+        elif is_over:
+            free_reserve(session, of, taken.coupon_id)
         if of.terms.refundable and (is_over or row.valid_until <= now):
             _tell_lost(session, taken.coupon_id)
     return act
@@ -196,7 +199,7 @@ def _take_back(session: Session, desk: Desk, done: Act, kind: str, reference: st
 def _restore(row: Any, taken: Taken, series: Series, kind: str) -> dict[str, Any]:
     """Return a coupon's step back; it keeps its state where it cannot be used any more."""
     terms = series.terms
-    is_over = row.state in ("expired", "withdrawn", "voided")
+    is_over = row.state in ENDED
     if is_over or not (terms.refundable or kind == VOID):
         step = _step(row, "", "restored", row.state, row.remaining)
     else:

@@ -49,6 +49,7 @@ HAPPENED: Mapping[str, Bilingual] = {
     "voided": Bilingual("作废", "taken back"),
     "expired": Bilingual("过期", "expired"),
     "withdrawn": Bilingual("收回", "withdrawn"),
+    "freed": Bilingual("有效期满,未用预算已退回", "its days are over; unused budget went back"),
 }
 """What happened to a coupon, as its owner reads it."""
 

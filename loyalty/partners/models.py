@@ -120,7 +120,7 @@ class Clerk(Base):
 class PartnerClient(Base):
     """What a partner's client may use: null `series` or `outlets` means all of the partner's.
 
-    With `signature_required` its redeem, void and reverse calls must be signed (RFC 9421).
+    With `signature_required` its calls that change anything at a till must be signed (RFC 9421).
     """
 
     __tablename__ = "partner_clients"

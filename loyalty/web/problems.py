@@ -140,8 +140,8 @@ declare(
     401,
     title=("此客户端的请求必须签名", "This client must sign its calls"),
     explanation=(
-        "该客户端的设置要求对核销、撤销和冲正请求签名(RFC 9421)。",
-        "This client is set to sign its redeem, void and reverse calls (RFC 9421).",
+        "该客户端的设置要求对柜台的占用、核销及其撤回请求签名(RFC 9421)。",
+        "This client is set to sign holds, redemptions and what undoes them (RFC 9421).",
     ),
     remedy=("请对请求签名后再发送。", "Sign the request and send it again."),
 )

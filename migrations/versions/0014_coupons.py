@@ -206,6 +206,8 @@ CREATE INDEX ix_coupons_batch_id_id
     ON loyalty.coupons (batch_id, id) WHERE batch_id IS NOT NULL;
 CREATE INDEX ix_coupons_valid_until
     ON loyalty.coupons (valid_until) WHERE state IN ('issued', 'held');
+CREATE INDEX ix_coupons_valid_until_used
+    ON loyalty.coupons (valid_until) WHERE state = 'redeemed' AND reserved > 0;
 CREATE TABLE loyalty.coupon_events (
     coupon_id bigint NOT NULL,
     seq integer NOT NULL,
@@ -221,7 +223,7 @@ CREATE TABLE loyalty.coupon_events (
     CONSTRAINT pk_coupon_events PRIMARY KEY (coupon_id, seq),
     CONSTRAINT ck_coupon_events_kind
         CHECK (kind IN ('held', 'released', 'redeemed', 'restored', 'voided', 'expired',
-            'withdrawn')),
+            'withdrawn', 'freed')),
     CONSTRAINT ck_coupon_events_seq CHECK (seq > 0),
     CONSTRAINT ck_coupon_events_ours CHECK (ours <= worth),
     CONSTRAINT fk_coupon_events_coupon_id FOREIGN KEY (coupon_id) REFERENCES loyalty.coupons (id),
@@ -292,6 +294,7 @@ CHANGING = {
         "state",
         "seq",
         "remaining",
+        "reserved",
         "held_by",
         "held_until",
     ),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 from sqlalchemy import text
 
 import ledger
@@ -15,6 +16,7 @@ from loyalty.customers import NewCustomer
 from loyalty.database import transaction
 from loyalty.programmes import Member, Programme
 from tests.partners.builders import Shop, open_shop
+from tests.servers import Database
 
 NOW = datetime.now(UTC)
 
@@ -164,6 +166,17 @@ def state(coupon_id: int) -> tuple[str, int]:
             text("SELECT state, remaining FROM loyalty.coupons WHERE id = :id"), {"id": coupon_id}
         ).one()
         return row.state, row.remaining
+
+
+def let_days_pass(database: Database, coupon_id: int) -> None:
+    """Let the days of a coupon be over, as if it had been given long ago."""
+    with psycopg.connect(database.superuser_url) as connection:
+        connection.execute(
+            "UPDATE loyalty.coupons SET seq = seq + 1,"
+            " valid_from = valid_from - interval '9 years',"
+            " valid_until = valid_until - interval '8 years' WHERE id = %s",
+            (coupon_id,),
+        )
 
 
 def budget_left(series: Series) -> int:

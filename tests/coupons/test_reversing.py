@@ -6,6 +6,7 @@ import pytest
 
 from loyalty import coupons
 from loyalty.coupons import Act
+from loyalty.coupons.ending import free_reserves
 from loyalty.database import transaction
 from loyalty.web import NotFound, Refused
 from tests.coupons.builders import (
@@ -15,12 +16,14 @@ from tests.coupons.builders import (
     budget_left,
     desk_of,
     issue_codes,
+    let_days_pass,
     owed,
     redeemed,
     state,
     ticket,
 )
 from tests.partners.builders import open_shop
+from tests.servers import Database
 
 
 def void(world: World, redemption: int, reference: str = "v1") -> Act:
@@ -119,6 +122,35 @@ def hold(world: World, code: str, reference: str, lasting: timedelta = timedelta
         )
     assert isinstance(outcome, Act), outcome
     return outcome
+
+
+def test_a_percentage_that_cost_less_gives_the_rest_back_when_its_days_are_over(
+    world: World, database: Database
+) -> None:
+    series = add_series(
+        world, value={"kind": "percent", "amount": 2_000, "basis_points": 5_000}, minimum=0
+    )
+    one, two = issue_codes(world, series, 2)
+    acts = [
+        redeemed(world, ticket(world, [code], f"t{code}", basket(1_000))) for code in (one, two)
+    ]
+    assert [act.worth for act in acts] == [500, 500]
+    assert free() == 0
+    assert budget_left(series) == 996_000
+    for act in acts:
+        let_days_pass(database, act.taken[0].coupon_id)
+    assert (free(), free()) == (2, 0)
+    assert budget_left(series) == 999_000
+    reverse(world, acts[0].id)
+    assert budget_left(series) == 999_500
+    with transaction() as session:
+        coupons.expire_coupons(session)
+    assert (free(), budget_left(series), owed(world.shop)) == (0, 999_500, 500)
+
+
+def free() -> int:
+    with transaction() as session:
+        return free_reserves(session)
 
 
 def coupons_check(world: World, code: str) -> list[coupons.Verdict]:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
 from ledger.checkpoints import read_public_key
@@ -24,7 +23,7 @@ from loyalty.settlement.files import COLUMNS
 from loyalty.web import ids
 from tests.callers import Client, add_person, add_system, as_customer
 from tests.coupons.builders import TERMS as SERIES
-from tests.coupons.builders import build_world
+from tests.coupons.builders import build_world, let_days_pass
 from tests.ledger.verifying import seal_all, sign, verify
 from tests.messages.receivers import Receiver, receiver, status
 from tests.partners.builders import Shop, owed
@@ -256,12 +255,7 @@ def lose_a_coupon(story: Story) -> None:
         for one in story.me.get("/v1/customers/me/coupons").get_json()["items"]
         if one["state"]["code"] == "redeemed"
     ]
-    with psycopg.connect(story.database.superuser_url) as connection:
-        connection.execute(
-            "UPDATE loyalty.coupons SET seq = seq + 1, valid_from = valid_from - interval '90 days',"
-            " valid_until = valid_until - interval '60 days' WHERE id = %s",
-            (ids.decode("cpn", before["coupon_id"]),),
-        )
+    let_days_pass(story.database, ids.decode("cpn", before["coupon_id"]))
     had = story.points()
     path = "/v1/coupons/redemptions/{}/reversals"
     with transaction() as session:
