@@ -248,7 +248,7 @@ def read_shelf(
         holds,
         {reference: (number, bytes.fromhex(digest)) for reference, number, digest in then.known},
     )
-    _read_uses(session, shelf, lock=kind is not None)
+    _read_uses(session, shelf, desk, lock=kind is not None)
     return shelf
 
 
@@ -273,12 +273,13 @@ def _digest_all(tickets: Sequence[Ticket]) -> dict[tuple[str, int | None], bytes
     return digests
 
 
-def _read_uses(session: Session, shelf: Shelf, *, lock: bool) -> None:
+def _read_uses(session: Session, shelf: Shelf, desk: Desk, *, lock: bool) -> None:
+    """Read today's uses, but nothing for coupons of others: those must take no longer."""
     limited = {
         key[0]: series.terms.uses_per_day
         for row in shelf.rows.values()
         for key, series in [((row.series_id, row.version), shelf.series_of(row))]
-        if series.terms.uses_per_day is not None
+        if series.terms.uses_per_day is not None and desk.takes(series)
     }
     if not limited:
         return

@@ -6,7 +6,16 @@ import click
 
 from loyalty import customers, outbox, staff
 from loyalty.database import transaction
-from loyalty.demo import accounts, agreements, coupons, partners, people, purchases, sample
+from loyalty.demo import (
+    accounts,
+    agreements,
+    coupons,
+    partners,
+    people,
+    purchases,
+    sample,
+    settlement,
+)
 from loyalty.points import intake
 from loyalty.points.commands import apply_import, say_result, stage_file, sweep_lapsed
 from loyalty.settings import CHECKOUT, settings
@@ -62,6 +71,22 @@ def _give_coupons() -> None:
         found = customers.find_by_reference(session, [SHOWN, *WITH_COUPONS])
     with transaction() as session:
         coupons.give_coupons(session, programme, sorted(found.values()))
+    _settle([found[reference] for reference in WITH_COUPONS if reference in found])
+
+
+def _settle(customer_ids: list[int]) -> None:
+    """Use some of the coupons at the sample's partner and close its first statement; once."""
+    with transaction() as session:
+        programme, till = sample.open_sample(session), partners.equip(session)
+        done = [
+            act
+            for number in customer_ids
+            for act in settlement.use_coupons(session, programme, till, number)
+        ]
+    with transaction() as session:
+        settlement.take_one_back(session, programme, till, done[-1])
+    with transaction() as session:
+        settlement.first_statement(session, till)
 
 
 def _agree() -> None:
@@ -130,6 +155,9 @@ def welcome() -> None:
             raise click.ClickException("请先运行 / run first: loyalty demo load")
         entries = accounts.prepare(session)
         partner_lines = partners.describe(session)
+        till = partners.equip(session)
+        statement = settlement.first_statement(session, till)
+        till_token = partners.token_of(session, till)
         customer_code = accounts.customer_code(session, found[SHOWN])
         scopes = ("coupons:code", "coupons:read", "customers:read", "points:read", "rewards:read")
         issued = staff.issue_customer_token(Caller.job(staff.DEVELOPMENT), found[SHOWN], scopes)
@@ -146,6 +174,7 @@ def welcome() -> None:
   工作台    console        {address}/console   账号、密码、验证码见下 / see below
   营销活动  campaigns      {address}/console/campaigns   样例活动待审批 / one waits for approval
   核销台    counter        {address}/counter   店员账号、密码见下 / clerk and password below
+  核销接口  tills redeem   POST {address}/v1/coupons/redemptions
   接口文档  API            {address}/docs
   OpenAPI 3.1             {address}/v1/openapi.json
   健康检查  health         {address}/readyz
@@ -162,6 +191,12 @@ def welcome() -> None:
 A platinum customer's points, tier, what expires when, and why (the token lives {minutes} minutes):
 
 curl -s {address}/v1/customers/me/overview -H 'Authorization: Bearer {issued.token}' \\
+  | python3 -m json.tool --no-ensure-ascii
+
+合作方的结算单与明细 / what the partner is owed, line by line:
+
+curl -s {address}/v1/partners/me/statements/{statement}/lines \\
+  -H 'Authorization: Bearer {till_token}' \\
   | python3 -m json.tool --no-ensure-ascii
 
 新的令牌 / a new token:

@@ -7,8 +7,9 @@ from typing import NamedTuple
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from loyalty import partners
+from loyalty import partners, staff
 from loyalty.demo.coupons import DEMO, PARTNER
+from loyalty.staff.models import Client
 from loyalty.web import ids
 from loyalty.web.keyfiles import read_secret
 
@@ -24,9 +25,10 @@ WHERE p.code = :code GROUP BY p.id
 
 
 class SamplePartner(NamedTuple):
-    """The partner's number, and its client's id."""
+    """The partner's number, its first outlet's, and its client's id."""
 
     partner_id: int
+    outlet_id: int
     client_id: str
 
 
@@ -37,7 +39,7 @@ def equip(session: Session) -> SamplePartner:
     if client is None:
         _add_clerk(session, row.id, row.outlet)
         client = partners.add_credential(session, DEMO, row.id, f"{PARTNER}/till", SCOPES)
-    return SamplePartner(row.id, ids.encode("cli", client))
+    return SamplePartner(row.id, row.outlet, ids.encode("cli", client))
 
 
 def clerk_password() -> str:
@@ -56,6 +58,12 @@ def describe(session: Session) -> str:
         f"  合作方系统 client  {sample.client_id}"
         f"  取密钥 its secret:  loyalty staff add-secret {PARTNER}/till"
     )
+
+
+def token_of(session: Session, sample: SamplePartner) -> str:
+    """Return a token of the partner's client, as its secret would get it."""
+    client = session.get_one(Client, ids.decode("cli", sample.client_id))
+    return staff.issue_client_token(client).token
 
 
 def _add_clerk(session: Session, partner: int, outlet: int) -> None:

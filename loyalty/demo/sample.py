@@ -79,6 +79,8 @@ STAFF = {
     "sample-protection": ("样例消保", "consumer_protection"),
     "sample-compliance": ("样例合规", "compliance"),
     "sample-publicity": ("样例办公室", "publicity"),
+    "sample-finance": ("样例财务", "finance"),
+    "sample-partners": ("样例合作方经理", "partner_manager"),
 }
 SCOPES = (
     "benefits:read",

@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 
+import psycopg
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -83,6 +84,42 @@ def test_a42_the_first_hundred_are_a_hundred(world: World, database: Database) -
 
 
 ALIASES = ["13800138000", "+86 138 0013 8000", "0086-138-0013-8000", "１３８００１３８０００"]
+
+
+def test_a36_a_coupon_that_lapses_while_it_is_used_ends_once(
+    world: World, database: Database
+) -> None:
+    series = add_series(world)
+    codes = issue_codes(world, series, 12)
+    with psycopg.connect(database.superuser_url) as connection:
+        connection.execute(
+            "UPDATE loyalty.coupons SET seq = seq + 1,"
+            " valid_until = clock_timestamp() + id * interval '40 milliseconds'"
+        )
+
+    def attempt(caller: int, number: int) -> Callable[[Session], object]:
+        one = ticket(world, [codes[(caller + number) % len(codes)]], f"c{caller}-{number}")
+        return lambda session: coupons.redeem(session, world.programme, world.desk, [one])
+
+    works = [[attempt(caller, number) for number in range(12)] for caller in range(8)]
+    works += [[coupons.expire_coupons] * 40 for _ in range(2)]
+    race(database, works)
+    with transaction() as session:
+        session.execute(
+            text("SELECT pg_sleep_until((SELECT max(valid_until) FROM loyalty.coupons))")
+        )
+        coupons.expire_coupons(session)
+        ends = session.execute(
+            text(
+                "SELECT coupon_id, array_agg(kind) AS kinds FROM loyalty.coupon_events"
+                " WHERE kind IN ('redeemed', 'expired') GROUP BY coupon_id"
+            )
+        ).all()
+    assert len(ends) == len(codes)
+    assert {len(row.kinds) for row in ends} == {1}
+    used = sum(row.kinds == ["redeemed"] for row in ends)
+    assert owed(world.shop) == 2_000 * used
+    assert budget_left(series) == 1_000_000 - 2_000 * used
 
 
 def test_a49_aliases_of_one_person_share_one_limit(world: World, database: Database) -> None:

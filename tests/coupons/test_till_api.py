@@ -1,11 +1,13 @@
 """Coupons at the till over HTTP: who hears why, who hears nothing, and what is written once."""
 
+from dataclasses import replace
 from typing import Any
 
+import psycopg
 import pytest
 from flask.testing import FlaskClient
 
-from loyalty import staff
+from loyalty import partners, staff
 from loyalty.coupons import guessing
 from loyalty.database import transaction
 from loyalty.staff.models import Client as Row
@@ -13,6 +15,7 @@ from loyalty.web import ids
 from tests.callers import Client, pointers, problem, trail
 from tests.coupons.builders import World, add_series, issue_codes, owed
 from tests.partners.builders import Shop, add_system, open_shop
+from tests.servers import forget_connections
 
 UNKNOWN = "2" * 17 + "X"
 
@@ -124,6 +127,82 @@ def test_a45_guessing_is_bounded_by_partner_and_goes_to_the_trail(
         ids.encode("prt", world.shop.partner)
     ]
     assert other.get("/v1/coupons/keys").status_code == 200
+
+
+def test_who_has_to_sign_may_do_nothing_unsigned_that_changes_anything(
+    world: World, application: FlaskClient
+) -> None:
+    (code,) = issue_codes(world, add_series(world))
+    limits = partners.Limits(signature_required=True)
+    signing = add_system(world.shop.partner, "mall/signing", limits)
+    plain, strict = (
+        till(application, world.shop),
+        till(application, replace(world.shop, account=signing)),
+    )
+    assert strict.post("/v1/coupons/check", shown(world.shop, code)).status_code == 200
+    body = shown(world.shop, code, reference="h1")
+    held = plain.post("/v1/coupons/holds", body).get_json()["redemption_id"]
+    of_hold = {**shown(world.shop, reference="t1"), "hold_id": held}
+    del of_hold["coupons"]
+    for path, content in [
+        ("/v1/coupons/holds", body),
+        (f"/v1/coupons/holds/{held}/release", {"reference": "x"}),
+        ("/v1/coupons/redemptions", of_hold),
+    ]:
+        assert problem(strict.post(path, content)) == (401, "signature-required"), path
+    done = plain.post("/v1/coupons/redemptions", of_hold).get_json()["redemption_id"]
+    for path, content in [
+        ("void", {"reference": "x"}),
+        ("reversals", {"reference": "x", "reason": "returned"}),
+    ]:
+        undone = strict.post(f"/v1/coupons/redemptions/{done}/{path}", content)
+        assert problem(undone) == (401, "signature-required"), path
+
+
+def test_a45_guessing_is_bounded_without_redis(
+    world: World, environment: pytest.MonkeyPatch
+) -> None:
+    environment.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    forget_connections()
+    from wsgi import build  # noqa: PLC0415 - reads the settings that were just made
+
+    mall = till(build().test_client(), world.shop)
+    many = shown(world.shop, *[UNKNOWN] * 20)
+    tries = [mall.post("/v1/coupons/check", many).status_code for _ in range(12)]
+    assert 429 in tries
+    assert tries.count(200) * 20 <= 2 * guessing.A_PARTNER, "a minute may end in between"
+
+
+def test_a46_codes_of_nobody_and_of_others_take_the_same_statements(
+    world: World, application: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limited = add_series(world, partners=[world.shop.partner], limits={"uses_per_day": 5})
+    used, fresh = issue_codes(world, limited, 2)
+    stranger = open_shop("cinema")
+    cinema, mall = till(application, stranger), till(application, world.shop)
+    mall.post("/v1/coupons/redemptions", shown(world.shop, used, reference="t1"))
+    said: list[str] = []
+    execute = psycopg.Cursor.execute
+
+    def listen(cursor: Any, query: Any, *rest: Any, **more: Any) -> Any:
+        said.append(str(query))
+        return execute(cursor, query, *rest, **more)
+
+    def said_by(path: str, code: str, **more: Any) -> list[str]:
+        said.clear()
+        cinema.post(path, shown(stranger, code, **more))
+        return list(said)
+
+    asked = [
+        lambda code: said_by("/v1/coupons/check", code),
+        lambda code: said_by("/v1/coupons/redemptions", code, reference="same"),
+    ]
+    for ask in asked:
+        ask(UNKNOWN)  # whatever is read once only
+    monkeypatch.setattr(psycopg.Cursor, "execute", listen)
+    for ask in asked:
+        assert ask(used) == ask(fresh) == ask(UNKNOWN)
+        assert said
 
 
 def test_a_refused_redemption_counts_as_a_guess_too(world: World, mall: Client) -> None:
