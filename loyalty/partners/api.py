@@ -1,5 +1,7 @@
 """Partners for those who look after them, and for their own systems."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from flask import Blueprint
@@ -44,13 +46,17 @@ SHOWN_ONCE = "it shows a secret, which must not be kept to be shown again"
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
-def _position(row: Any) -> list[int]:
-    return [row.id]
-
-
-def _after(name: str, cursor: str | None) -> int:
-    position = cursors.read(name, cursor)
-    return position[0] if position else 0
+def _page(
+    name: str,
+    query: dict[str, Any],
+    read: Callable[..., list[Any]],
+    dump: Callable[[Any], dict[str, Any]],
+) -> Answer:
+    """Return one page of a list that is read by the number of its rows, oldest first."""
+    position = cursors.read(name, query["cursor"])
+    limit = query["limit"]
+    rows = read(after=position[0] if position else 0, limit=limit + 1)
+    return cursors.page_of(name, rows, limit, position=lambda row: [row.id], dump=dump)
 
 
 @endpoint(
@@ -83,9 +89,7 @@ def post_partner(session: Session, caller: Caller, body: dict[str, Any]) -> dict
 )
 def get_partners(session: Session, query: dict[str, Any]) -> Answer:
     """Answer one page of partners, oldest first."""
-    after, limit = _after("partners", query["cursor"]), query["limit"]
-    rows = queries.list_partners(session, after=after, limit=limit + 1)
-    return cursors.page_of("partners", rows, limit, position=_position, dump=dump_partner)
+    return _page("partners", query, partial(queries.list_partners, session), dump_partner)
 
 
 @endpoint(
@@ -174,9 +178,7 @@ def post_outlet(
 def get_outlets(session: Session, partner_id: int, query: dict[str, Any]) -> Answer:
     """Answer one page of a partner's outlets, oldest first."""
     queries.read_partner(session, partner_id)
-    after, limit = _after("outlets", query["cursor"]), query["limit"]
-    rows = queries.list_outlets(session, partner_id, after=after, limit=limit + 1)
-    return cursors.page_of("outlets", rows, limit, position=_position, dump=dump_outlet)
+    return _page("outlets", query, partial(queries.list_outlets, session, partner_id), dump_outlet)
 
 
 @endpoint(
@@ -256,9 +258,12 @@ def post_partner_client(
 def get_partner_clients(session: Session, partner_id: int, query: dict[str, Any]) -> Answer:
     """Answer one page of a partner's clients, without any secret."""
     queries.read_partner(session, partner_id)
-    after, limit = _after("partner-clients", query["cursor"]), query["limit"]
-    rows = credentials.list_credentials(session, partner_id, after=after, limit=limit + 1)
-    return cursors.page_of("partner-clients", rows, limit, position=_position, dump=dump_client)
+    return _page(
+        "partner-clients",
+        query,
+        partial(credentials.list_credentials, session, partner_id),
+        dump_client,
+    )
 
 
 @endpoint(
@@ -382,9 +387,7 @@ def get_clerks(session: Session, caller: Caller, partner_id: int, query: dict[st
     """Answer one page of the people at a partner's counters; leaves a row in the audit trail."""
     queries.read_partner(session, partner_id)
     audit.record(session, caller, "clerk.listed", "partner", partner_id)
-    after, limit = _after("clerks", query["cursor"]), query["limit"]
-    rows = queries.list_clerks(session, partner_id, after=after, limit=limit + 1)
-    return cursors.page_of("clerks", rows, limit, position=_position, dump=dump_clerk)
+    return _page("clerks", query, partial(queries.list_clerks, session, partner_id), dump_clerk)
 
 
 @endpoint(
