@@ -100,6 +100,7 @@ SCOPES = (
     "rewards:claim",
     "rewards:deliver",
     "rewards:read",
+    "tiers:read",
 )
 HEAD_OFFICE = text("""
 SELECT min(id) FROM loyalty.organisation_units WHERE kind = 'head_office'

@@ -14,6 +14,7 @@ from loyalty.database import transaction
 from loyalty.tiers import Ladder, Tier
 from loyalty.web import ids
 from tests.callers import Client, add_person, problem, trail
+from tests.pages.windows import session_of
 from tests.points.builders import World, build_world
 from tests.points.test_rules_api import BONUS, body
 from tests.servers import Database
@@ -100,6 +101,10 @@ def test_an_application_is_decided_by_either_door(
         **{"customer": customer, "programme": "sample", "tier": "gold", "ends_on": ends_on},
         "application_digest": made["digest"],
     }
+    client.set_cookie("quanyi-staff", session_of("staff", ids.decode("stf", head.name)))
+    page = client.get(f"/console/proposals/{shown['proposal_id']}")
+    assert (page.status_code, "张三开户" in page.get_data(as_text=True)) == (200, True)
+    assert [who for who, _, _ in trail("tier.application_read")] == [head.name]
     own = f"/v1/tier-applications/{made['id']}/decision"
     done = decide(head, door, own, made, "tiers.assignment", decision)
     assert done.status_code == 200, done.data
