@@ -116,7 +116,9 @@ class House:
     def dispatch(self) -> Dispatched:
         """Let the gate decide about what is due when the last campaign has begun."""
         with transaction(GATE_ROLE) as session:
-            begins = session.scalar(text("SELECT max(due_at) FROM loyalty.send_queue"))
+            begins = session.scalar(
+                text("SELECT greatest(max(due_at), clock_timestamp()) FROM loyalty.send_queue")
+            )
             return messages.dispatch(session, now=begins)
 
     def deliver(self, **opened: Gateway) -> int:
