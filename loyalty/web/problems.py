@@ -175,12 +175,12 @@ declare(
 declare(
     "forbidden",
     403,
-    title=("此身份不能使用该接口", "This caller may not use the route"),
+    title=("此身份不能使用该功能", "This identity may not do this"),
     explanation=(
-        "该接口面向另一类调用方,或要求一个您没有的角色。",
-        "The route is for another kind of caller, or needs a role that you do not hold.",
+        "该功能面向另一类使用者,或要求一个您没有的角色。",
+        "It is for another kind of user, or needs a role that you do not hold.",
     ),
-    remedy=("请换用相应的身份,或申请角色。", "Call as the right party, or ask for the role."),
+    remedy=("请换用相应的身份,或申请角色。", "Come as the right party, or ask for the role."),
     is_denial=True,
 )
 declare(
