@@ -67,7 +67,7 @@ def environment(
 
 
 @pytest.fixture(scope="session")
-def shelf(servers: Servers) -> Iterator[Shelf]:
+def databases(servers: Servers) -> Iterator[Shelf]:
     """Where this worker's tests get their database from, one after the other."""
     shelf = Shelf(servers)
     yield shelf
@@ -75,9 +75,9 @@ def shelf(servers: Servers) -> Iterator[Shelf]:
 
 
 @pytest.fixture
-def database(shelf: Shelf, environment: pytest.MonkeyPatch) -> Iterator[Database]:
+def database(databases: Shelf, environment: pytest.MonkeyPatch) -> Iterator[Database]:
     """A migrated database of this test's own, with the settings pointing at it."""
-    with shelf.lend() as lent:
+    with databases.lend() as lent:
         environment.setenv("DATABASE_URL", lent.url)
         environment.setenv("OWNER_DATABASE_URL", lent.owner_url)
         forget_connections()
