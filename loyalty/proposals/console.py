@@ -28,6 +28,19 @@ A_PAGE = 100
 PROPOSAL = "console-proposal"
 """The page to which a slice brings what its proposals change, in words and pictures."""
 
+SEATS = {
+    "approval": ("审批", "Approval"),
+    "budget": ("预算审批", "Budget"),
+    "business": ("业务审批", "Business"),
+    "checker": ("复核", "Second look"),
+    "compliance": ("合规审查", "Compliance"),
+    "consumer-protection": ("消费者权益保护审查", "Consumer protection"),
+    "finance": ("财务审批", "Finance"),
+    "head-office": ("总行审批", "Head office"),
+    "publicity": ("宣传审查", "Publicity"),
+    "second": ("第二人审批", "Second person"),
+}
+
 
 class DecisionForm(Schema):
     """What somebody decides on the content that has this digest."""
@@ -81,6 +94,7 @@ def get_one(session: Session, caller: Caller, proposal_id: int) -> str:
         number=ids.encode("prp", proposal.id),
         changes=list(_changes(proposal)),
         given={approval.seat: approval for approval in proposal.approvals},
+        seat_words={seat.name: name_seat(seat.name) for seat in kind.seats},
         is_mine=proposal.proposed_by == proposing.staff_id(caller) and kind.can_withdraw,
         may_decide=_may_decide(proposal, caller),
         names=_names(session, [proposal]),
@@ -156,6 +170,11 @@ def _shown(value: Any) -> str | None:
     if isinstance(value, bool | int):
         return str(value).lower() if isinstance(value, bool) else f"{value:,}"
     return json.dumps(value, ensure_ascii=False, indent=1)
+
+
+def name_seat(name: str) -> tuple[str, str]:
+    """Return what a seat is called, in Chinese and English; its code where nobody named it."""
+    return SEATS.get(name.replace("_", "-"), (name, name))
 
 
 def _title(proposal: Proposal) -> Any:
