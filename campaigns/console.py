@@ -44,7 +44,7 @@ READERS = Access.browser(
 _CURSOR = "console-campaigns"
 
 
-class LookForm(Form):  # type: ignore[valid-type,misc]
+class LookForm(Form):  # type: ignore[valid-type,misc]  # made from a list of names
     """The form as it stands, with the campaign that it edits."""
 
     campaign = PublicId("cmp", load_default=None)

@@ -13,10 +13,11 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 import ledger
-from loyalty import audit, outbox, programmes, proposals
+from loyalty import proposals
+from loyalty.points.redress import post_agreed
 from loyalty.programmes import Member, Programme
 from loyalty.proposals import Kind, Proposal, Seat
-from loyalty.web import Bilingual, Caller, Refused, ids
+from loyalty.web import Bilingual, Caller, ids
 
 SOURCE = "adjustment"
 NAME = "points.adjustment"
@@ -62,27 +63,16 @@ def _look(session: Session, customer: str, content: Mapping[str, Any]) -> dict[s
 
 def _apply(session: Session, caller: Caller, proposal: Proposal) -> dict[str, Any]:
     content = proposal.content
-    programme = programmes.find_programme(session, content["programme"])
-    customer_id = ids.decode("cus", proposal.subject_id)
-    member = programmes.find_active_member(session, programme, customer_id)
-    entry = ledger.Entry(
-        account=member.points_wallet,
+    return post_agreed(
+        session,
+        caller,
+        proposal,
+        lambda programme, member: _act(session, programme, member, content),
         source=SOURCE,
-        reference=ids.encode("prp", proposal.id),
         kind="adjust",
-        acts=(_act(session, programme, member, content),),
-        cause={"proposal": proposal.id, "reason": content["reason"], "case": content["case"]},
+        done="points.adjusted",
+        detail={name: content[name] for name in ("points", "direction", "reason")},
     )
-    (outcome,) = ledger.post(session, [entry])
-    if isinstance(outcome, ledger.Refusal):
-        raise Refused(outcome.code)
-    detail = {"entry": ids.encode("ent", outcome.entry_id), "points": content["points"]}
-    detail |= {"direction": content["direction"], "reason": content["reason"]}
-    audit.record(session, caller, "points.adjusted", "customer", customer_id, detail)
-    outbox.publish(
-        session, "points.adjusted", f"programme:{programme.id}", {"entry": outcome.entry_id}
-    )
-    return {"entry_id": detail["entry"], "balance": outcome.lines[-1].balance_after}
 
 
 def _act(

@@ -153,9 +153,7 @@ def _position(line: str) -> int:
 )
 def get_adjustment(session: Session, customer_id: int) -> str:
     """Show the form."""
-    found = programmes.find_membership(session, customer_id)
-    if found is None:
-        raise NotFound
+    found = _find_member(session, customer_id)
     return render_template(
         "points/adjustment.html",
         balance=ledger.read_balance(session, found[1].points_wallet),
@@ -179,9 +177,7 @@ def post_adjustment(
     session: Session, caller: Caller, customer_id: int, entered: dict[str, Any]
 ) -> Response:
     """Propose to give or take points; nothing moves until somebody else agrees."""
-    found = programmes.find_membership(session, customer_id)
-    if found is None:
-        raise NotFound
+    found = _find_member(session, customer_id)
     content = {**entered, "expires_at": None}
     proposal = adjustment.propose_adjustment(session, caller, *found, content)
     audit.record(session, caller, "adjustment.proposed_on_page", "proposal", proposal.id)

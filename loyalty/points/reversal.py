@@ -12,10 +12,11 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 import ledger
-from loyalty import audit, outbox, programmes, proposals
+from loyalty import programmes, proposals
+from loyalty.points.redress import post_agreed
 from loyalty.programmes import Member, Programme
 from loyalty.proposals import Kind, Proposal, Seat
-from loyalty.web import Bilingual, Caller, NotFound, Refused, ids
+from loyalty.web import Bilingual, Caller, NotFound, ids
 
 SOURCE = "reversal"
 REVERSIBLE = frozenset({"redeem", "capture", "adjust"})
@@ -52,27 +53,17 @@ def _look(session: Session, customer: str, content: Mapping[str, Any]) -> dict[s
 
 
 def _apply(session: Session, caller: Caller, proposal: Proposal) -> dict[str, Any]:
-    content = proposal.content
-    programme = programmes.find_programme(session, content["programme"])
-    customer_id = ids.decode("cus", proposal.subject_id)
-    member = programmes.find_active_member(session, programme, customer_id)
-    entry = ledger.Entry(
-        account=member.points_wallet,
+    line, points = proposal.content["line"], proposal.content["points"]
+    return post_agreed(
+        session,
+        caller,
+        proposal,
+        lambda _, member: ledger.Reverse(member.points_wallet, line, points),
         source=SOURCE,
-        reference=ids.encode("prp", proposal.id),
         kind="reverse",
-        acts=(ledger.Reverse(member.points_wallet, content["line"], content["points"]),),
-        cause={"proposal": proposal.id, "reason": content["reason"], "case": content["case"]},
+        done="points.reversed",
+        detail={"line": line},
     )
-    (outcome,) = ledger.post(session, [entry])
-    if isinstance(outcome, ledger.Refusal):
-        raise Refused(outcome.code)
-    detail = {"entry": ids.encode("ent", outcome.entry_id), "line": content["line"]}
-    audit.record(session, caller, "points.reversed", "customer", customer_id, detail)
-    outbox.publish(
-        session, "points.reversed", f"programme:{programme.id}", {"entry": outcome.entry_id}
-    )
-    return {"entry_id": detail["entry"], "balance": outcome.lines[-1].balance_after}
 
 
 REVERSAL = proposals.register(

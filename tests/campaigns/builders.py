@@ -16,10 +16,11 @@ from werkzeug.test import TestResponse
 import campaigns.jobs
 import ledger
 from campaigns import clicking
-from loyalty import consent, customers, messages, outbox, policy, programmes, staff, tiers
+from loyalty import consent, coupons, customers, messages, outbox, policy, programmes, staff, tiers
 from loyalty.consent.rules import NOTICE_FIELDS
 from loyalty.customers import NewCustomer
 from loyalty.database import GATE_ROLE, transaction
+from loyalty.demo.coupons import SERIES
 from loyalty.messages import Dispatched
 from loyalty.messages.commands import send_due
 from loyalty.messages.handover import Gateway
@@ -257,6 +258,19 @@ def build_house(application: FlaskClient, size: int = 4) -> House:
         for role in ("marketing_maker", "marketing_checker", "consumer_protection", "publicity")
     )
     return House(application, programme, members, *people, notice=notice, controller=bank.id)
+
+
+def open_series(house: House) -> None:
+    """Put the sample's coupon of twenty off into force."""
+    with transaction() as session:
+        coupons.add_version(
+            session,
+            house.programme,
+            "twenty-off",
+            SERIES["twenty-off"],
+            effective_from=datetime.now(UTC) - timedelta(days=1),
+            agreed_as="test",
+        )
 
 
 def publish(session: Session, purpose: consent.Purpose) -> int:

@@ -16,12 +16,11 @@ import ledger
 from campaigns.ending import end_due
 from loyalty import coupons, points
 from loyalty.database import transaction
-from loyalty.demo.coupons import SERIES
 from loyalty.points.earning import NewPurchase, Recorded, record_purchases
 from loyalty.points.explaining import explain_line
 from loyalty.web import Caller
 from tests.callers import problem, trail
-from tests.campaigns.builders import House, document
+from tests.campaigns.builders import House, document, open_series
 
 SIXTY = {
     "gives": "per_amount",
@@ -112,18 +111,6 @@ def test_many_at_once_never_draw_more_than_there_is(house: House) -> None:
     assert sum(given) == 200
     with transaction() as session:
         assert session.scalars(BUDGET).all() == [0]
-
-
-def open_series(house: House) -> None:
-    with transaction() as session:
-        coupons.add_version(
-            session,
-            house.programme,
-            "twenty-off",
-            SERIES["twenty-off"],
-            effective_from=datetime.now(UTC) - timedelta(days=1),
-            agreed_as="test",
-        )
 
 
 def test_coupons_draw_the_budget_and_who_gets_none_is_told_why(house: House) -> None:

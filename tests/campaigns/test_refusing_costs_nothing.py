@@ -3,29 +3,13 @@
 A campaign's rule counts for both, its coupons reach both; only the message differs.
 """
 
-from datetime import UTC, datetime, timedelta
-
 from sqlalchemy import text
 
-from loyalty import coupons
 from loyalty.database import transaction
-from loyalty.demo.coupons import SERIES
 from loyalty.points import NewPurchase, Recorded, record_purchases
-from tests.campaigns.builders import House
+from tests.campaigns.builders import House, open_series
 
 BASE = {"gives": "fixed", "points": 100, "names": {"zh": "每笔一百", "en": "A hundred"}}
-
-
-def open_series(house: House) -> None:
-    with transaction() as session:
-        coupons.add_version(
-            session,
-            house.programme,
-            "twenty-off",
-            SERIES["twenty-off"],
-            effective_from=datetime.now(UTC) - timedelta(days=1),
-            agreed_as="test",
-        )
 
 
 def test_who_refuses_earns_and_is_given_the_same(house: House) -> None:
